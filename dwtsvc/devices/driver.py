@@ -6,7 +6,7 @@ It raises the classes of `dwtsvc.errors` with the backend's own word in `why`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event
@@ -45,7 +45,7 @@ class ScanSource(Protocol):
     def capabilities(self) -> Capabilities:
         """What the device can do now."""
 
-    def scan(self, request: ScanRequest, cancelled: Event) -> Iterator[Frame]:
+    def scan(self, request: ScanRequest, cancelled: Event) -> Generator[Frame, None, None]:
         """Scan with a request that `Capabilities.resolve` made possible.
 
         Yields PageStart, Strip..., PageEnd for each page and returns when the feeder is empty, `request.pages` are

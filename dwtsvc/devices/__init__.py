@@ -1,0 +1,80 @@
+"""Scanners: `discover()` lists them, `connect()` gives a worker for one. No driver is ever imported here.
+
+Drivers are names of modules, each with a function `driver()`. Third parties add theirs in the entry-point group
+"dwtsvc.drivers" (name = module).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dwtsvc.errors import DriverError, MissingDependency, NoScanner
+from dwtsvc.model import Device
+
+if TYPE_CHECKING:
+    from dwtsvc.devices.process import DeviceProcess
+
+BUILT_IN = {"sane": "dwtsvc.devices.sane", "virtual": "dwtsvc.devices.virtual"}
+if sys.platform == "win32":
+    del BUILT_IN["sane"]
+
+
+def drivers() -> dict[str, str]:
+    """Every driver's name and module, built-in ones first."""
+    from importlib.metadata import entry_points
+
+    return {**{point.name: point.value for point in entry_points(group="dwtsvc.drivers")}, **BUILT_IN}
+
+
+def split_id(device: str) -> tuple[str, str]:
+    """ "driver:name" as (driver, name). A bare SANE name such as "test:0" or "epson2:libusb:001:004" is understood."""
+    driver, _, name = device.partition(":")
+    if driver in BUILT_IN or (driver and driver in drivers()):
+        return driver, name
+    if "sane" in BUILT_IN and device:
+        return "sane", device
+    raise NoScanner(f"There is no scanner '{device}'", hint="`dwtsvc devices` lists the scanners.")
+
+
+def connect(driver: str, *, timeout: float, cancel_grace: float = 5.0) -> DeviceProcess:
+    """Start a worker for a driver by its short name."""
+    from dwtsvc.devices.process import DeviceProcess, ProcessChild
+
+    module = BUILT_IN.get(driver) or drivers()[driver]
+    return DeviceProcess(ProcessChild(module), timeout=timeout, cancel_grace=cancel_grace)
+
+
+def discover(timeout: float, only: str | None = None) -> Iterator[Device | DriverError]:
+    """Ask all drivers at once, each in a worker of its own, and yield what they find as they find it.
+
+    A driver that fails or is silent for `timeout` seconds yields its error instead and delays nobody.
+    """
+    import queue
+    import threading
+
+    found: queue.Queue[Device | DriverError | None] = queue.Queue()
+    names = [only] if only else list(drivers())
+
+    def ask(driver: str) -> None:
+        try:
+            with connect(driver, timeout=timeout) as worker:
+                for device in worker.devices(timeout):
+                    found.put(device)
+        except MissingDependency as error:  # libsane is not installed: there is nothing to list
+            found.put(DriverError(error.what, why=error.why, hint=error.hint))
+        except DriverError as error:
+            found.put(error)
+        finally:
+            found.put(None)
+
+    for name in names:
+        threading.Thread(target=ask, args=(name,), daemon=True).start()
+    left = len(names)
+    while left:
+        item = found.get()
+        if item is None:
+            left -= 1
+        else:
+            yield item
