@@ -27,6 +27,7 @@ from typing import BinaryIO, Protocol, TypeVar
 from dwtsvc.devices import wire
 from dwtsvc.errors import Cancelled, DeviceLost, DeviceTimeout, DriverError, by_word
 from dwtsvc.model import Capabilities, Device, Encoding, Raster, ScanRequest
+from dwtsvc.records import BadRecord, unpack
 
 START_WITHIN = 20.0  # seconds to import a driver, even on a machine that is busy
 CLOSE_WITHIN = 1.0
@@ -228,6 +229,15 @@ class DeviceProcess:
         self._send(do="cancel")
         self._inbox.put({"say": "cancelling"})  # wakes the thread that waits with the longer deadline
 
+    def forget_cancel(self) -> None:
+        """A new job begins: a cancel that came too late for the last one does not count."""
+        self._cancel_by = None
+
+    @property
+    def dead(self) -> bool:
+        """It crashed, hung or lied, and is of no more use."""
+        return self._dead is not None
+
     def close(self) -> None:
         """End the worker: kindly, then by force."""
         with contextlib.suppress(OSError, ValueError):
@@ -254,7 +264,6 @@ class DeviceProcess:
             raise self._dead
         if not self._ready:
             self._await_ready()
-        self._cancel_by = None
         self._send(**message)
         limit: float | None = silence or self._timeout
         while True:
@@ -323,8 +332,8 @@ class DeviceProcess:
 
     def _unpack(self, kind: type[T], value: object) -> T:
         try:
-            return wire.unpack(kind, value)
-        except wire.BadMessage as error:
+            return unpack(kind, value)
+        except BadRecord as error:
             raise self._lied(str(error)) from error
 
     def _page_ready(self, message: wire.Message, folder: Path, started: PageStarted, encoding: Encoding) -> PageReady:

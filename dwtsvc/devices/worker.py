@@ -27,6 +27,7 @@ from dwtsvc.devices import wire
 from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip
 from dwtsvc.errors import BadArguments, Cancelled, DiskFull, DriverError, DwtsvcError, IncompletePage, MissingDependency
 from dwtsvc.model import Encoding, Raster, ScanRequest
+from dwtsvc.records import unpack
 
 ROWS_EVERY = 0.05  # seconds between two progress messages
 LEAVE_WITHIN = 1.0  # seconds a driver gets to notice that the parent is gone
@@ -201,8 +202,9 @@ class Session:
 
     def _open(self, name: str) -> None:
         self.close()
-        self._opened = self._driver.open(name)
-        self._source = self._opened.__enter__()
+        opening = self._driver.open(name)
+        self._source = opening.__enter__()
+        self._opened = opening
         self._say("capabilities", capabilities=self._source.capabilities())
 
     def close(self) -> None:
@@ -213,7 +215,7 @@ class Session:
     def _scan(self, message: wire.Message) -> None:
         if self._source is None:
             raise BadArguments("No device is open")
-        request = self._source.capabilities().resolve(wire.unpack(ScanRequest, message["request"]))
+        request = self._source.capabilities().resolve(unpack(ScanRequest, message["request"]))
         self._say("resolved", request=request)
         folder = Path(message["folder"])
         if self._slots is None or self._slots.folder != folder:

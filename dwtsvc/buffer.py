@@ -1,0 +1,283 @@
+"""PageStore: pages on disk first. A page that `add` has acknowledged survives a crash, kill -9 and power loss.
+
+One folder an owner (a job, later a client's buffer or a stored document):
+
+    <root>/<owner>/lock       locked while the owner is alive; free means: left behind, to be recovered
+    <root>/<owner>/journal    a line a record: JSON and its CRC-32; the first bad line ends it (a torn write)
+    <root>/<owner>/page-N     the bytes of page N, as the record of page N describes them
+    <root>/<owner>/slot-N     pages on their way; they count for nothing
+
+The journal decides: a page file without a record is no page. The order of writes is: page file, fsync, rename, fsync
+of the folder, record, fsync of the journal, and only then the acknowledgement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import mmap
+import os
+import secrets
+import shutil
+import threading
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from dwtsvc import locks
+from dwtsvc.errors import BadArguments, DiskFull, DwtsvcError, FileAccess, PageDamaged
+from dwtsvc.model import Encoding, PageInfo, Raster
+from dwtsvc.records import pack, unpack
+
+SETTLED = timedelta(hours=1)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """An owner whose process is gone, with what it had said about itself."""
+
+    owner: str
+    begun: datetime
+    about: dict[str, Any]
+    pages: int
+
+
+class PageStore:
+    """All pages below one root folder (0700, files 0600). Safe to use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock = threading.Lock()
+        self._journals: dict[str, int] = {}
+        self._locks: dict[str, int] = {}
+
+    def begin(self, about: dict[str, Any]) -> str:
+        """A new owner; `about` (JSON) is what a recovery shows. It is alive until `discard` or `leave`."""
+        begun = datetime.now(UTC)
+        owner = f"{begun:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        with self._telling(self.root):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder(owner).mkdir(mode=0o700)
+            self._claim(owner)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._journals[owner] = os.open(self.folder(owner) / "journal", flags, 0o600)
+            self._record(owner, {"begun": begun.isoformat(), "about": about})
+            _sync_folder(self.folder(owner))
+            _sync_folder(self.root)
+        return owner
+
+    def _claim(self, owner: str) -> None:
+        lock = locks.open_locked(self.folder(owner) / "lock")
+        if lock is None:
+            raise BadArguments(f"The pages of {owner} are in use by another process")
+        self._locks[owner] = lock
+
+    def folder(self, owner: str) -> Path:
+        """The owner's folder; files in it that are not pages may be used as slots."""
+        return self.root / owner
+
+    def add(self, owner: str, file: Path, *, number: int, back: bool, encoding: Encoding, raster: Raster) -> PageInfo:
+        """Take over a file in the owner's folder as a page. When this returns, the page is safe.
+
+        Raises DiskFull or FileAccess; the page then does not exist.
+        """
+        target = self.folder(owner) / f"page-{number}"
+        with self._telling(file):
+            size, digest = _sync_and_sum(file)
+            os.rename(file, target)
+            _sync_folder(target.parent)
+            page = PageInfo(
+                id=f"{owner}/{number}",
+                number=number,
+                back=back,
+                encoding=encoding,
+                raster=raster,
+                size=size,
+                sha256=digest,
+            )
+            self._record(owner, {"page": page})
+        return page
+
+    def _record(self, owner: str, record: dict[str, Any]) -> None:
+        line = _line(record)
+        with self._lock:
+            journal = self._journals[owner]
+            written = os.write(journal, line)
+            # A short write is a full disk; the torn line is cut off so that later records can still be read.
+            if written != len(line):
+                os.ftruncate(journal, os.fstat(journal).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _sync_data(journal)
+
+    def pages(self, owner: str) -> list[PageInfo]:
+        """The acknowledged pages of an owner, in order."""
+        found = {}
+        for record in self._records(owner):
+            if "page" in record:
+                page = _page(record["page"])
+                found[page.number] = page
+            elif "dropped" in record:
+                found.pop(record["dropped"], None)
+        return [found[number] for number in sorted(found)]
+
+    def path(self, page: PageInfo) -> Path:
+        owner, _, number = page.id.rpartition("/")
+        return self.folder(owner) / f"page-{number}"
+
+    @contextlib.contextmanager
+    def reading(self, page: PageInfo) -> Iterator[mmap.mmap]:
+        """The bytes of a page, mapped and checked against its checksum. Raises PageDamaged."""
+        path = self.path(page)
+        try:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if len(data) != page.size or hashlib.sha256(data).hexdigest() != page.sha256:
+                    raise _damaged(page, "its checksum does not fit its bytes")
+                yield data
+        except (OSError, ValueError) as error:
+            raise _damaged(page, str(error)) from error
+
+    def drop(self, page: PageInfo) -> None:
+        """Forget a page that is safe elsewhere. Not synced: coming back after a crash harms nobody."""
+        owner, _, number = page.id.rpartition("/")
+        with self._lock:
+            os.write(self._journals[owner], _line({"dropped": int(number)}))
+        self.path(page).unlink(missing_ok=True)
+
+    def leave(self, owner: str) -> None:
+        """End an owner and keep its pages for a recovery."""
+        for held in (self._journals, self._locks):
+            if owner in held:
+                os.close(held.pop(owner))
+
+    def discard(self, owner: str) -> None:
+        """End an owner and delete its pages."""
+        # Without its journal a folder holds no pages: a crash in the middle leaves nothing that looks whole.
+        (self.folder(owner) / "journal").unlink(missing_ok=True)
+        self.leave(owner)
+        shutil.rmtree(self.folder(owner), ignore_errors=True)
+
+    def resume(self, owner: str) -> list[PageInfo]:
+        """Take over what a dead process left; its pages. Raises BadArguments if it is unknown or alive."""
+        if os.sep in owner or not (self.folder(owner) / "journal").is_file():
+            names = ", ".join(left.owner for left in self.left_behind()) or "nothing"
+            raise BadArguments(f"There are no pages under '{owner}'", hint=f"There is: {names}.")
+        self._claim(owner)
+        self._journals[owner] = os.open(self.folder(owner) / "journal", os.O_WRONLY | os.O_APPEND)
+        return self.pages(owner)
+
+    def left_behind(self) -> list[LeftBehind]:
+        """The owners of dead processes that hold pages, newest first."""
+        owners = sorted(self.root.iterdir(), reverse=True) if self.root.is_dir() else []
+        found = (self._left(folder.name) for folder in owners if (folder / "journal").is_file())
+        return [left for left in found if left and left.pages]
+
+    def _left(self, owner: str) -> LeftBehind | None:
+        with locks.holding(self.folder(owner) / "lock") as dead:
+            if not dead:
+                return None
+            first = next(self._records(owner), {})
+            if "begun" not in first:
+                return None
+            begun = datetime.fromisoformat(first["begun"])
+            return LeftBehind(owner=owner, begun=begun, about=first["about"], pages=len(self.pages(owner)))
+
+    def expire(self, age: timedelta) -> list[str]:
+        """Delete what dead processes left longer ago than `age`, and their folders without pages; the owners' names."""
+        gone = []
+        for folder in list(self.root.iterdir()) if self.root.is_dir() else ():
+            idle = datetime.now(UTC) - datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+            if idle < SETTLED:  # another process may be about to claim it
+                continue
+            with locks.holding(folder / "lock") as dead:
+                if dead and (idle > age or not self.pages(folder.name)):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    gone.append(folder.name)
+        return gone
+
+    def _records(self, owner: str) -> Iterator[dict[str, Any]]:
+        path = self.folder(owner) / "journal"
+        if not path.is_file():
+            return
+        with path.open("rb") as journal:
+            for line in journal:
+                record = _parse(line)
+                if record is None:
+                    return
+                yield record
+
+    @contextlib.contextmanager
+    def _telling(self, path: Path) -> Iterator[None]:
+        """Turn the system's errors into ours, with the room that is left."""
+        try:
+            yield
+        except OSError as error:
+            raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path) -> DwtsvcError:
+    """DiskFull with the room that is left, or FileAccess, for a failed write near `path`."""
+    folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path("/"))
+    why = error.strerror or str(error)
+    if error.errno not in NO_ROOM:
+        return FileAccess(f"{folder} cannot be written", why=why, hint="Check the folder and its rights.")
+    free = shutil.disk_usage(folder).free
+    size = path.stat().st_size if path.is_file() else 0
+    need = f"; {size} bytes are needed" if size else ""
+    return DiskFull(f"The disk of {folder} is full", why=f"{free} bytes are free{need}", hint="Make room, then scan again.")
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    text = json.dumps(record, default=pack, separators=(",", ":")).encode()
+    return b"%s %08x\n" % (text, zlib.crc32(text))
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """A journal line's record, or None for a torn or damaged line."""
+    text, _, checksum = line.rstrip(b"\n").rpartition(b" ")
+    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
+        return None
+    record: dict[str, Any] = json.loads(text)
+    return record
+
+
+def _page(fields: dict[str, Any]) -> PageInfo:
+    return unpack(PageInfo, fields)
+
+
+def _damaged(page: PageInfo, why: str) -> PageDamaged:
+    return PageDamaged(f"Page {page.number} in the store is damaged", why=why, hint="Scan this page again.")
+
+
+def _sync_and_sum(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file that is on disk when this returns."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(file).st_size
+        if size == 0:
+            raise OSError(errno.EIO, "an empty page file")
+        with mmap.mmap(file, size, access=mmap.ACCESS_READ) as data:
+            digest = hashlib.sha256(data).hexdigest()
+        os.fsync(file)
+        return size, digest
+    finally:
+        os.close(file)
+
+
+def _sync_data(file: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle on a folder to sync; its rename is journaled by the file system
+        return
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
