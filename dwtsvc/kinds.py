@@ -1,0 +1,183 @@
+"""How a value is written in a file, a variable or an option: its text <-> its value, and what is allowed, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from dwtsvc.errors import BadArguments
+from dwtsvc.model import MM_PER_INCH, Area
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+N = TypeVar("N", int, float)
+
+PAPERS = {  # width, height in mm
+    "a3": (297.0, 420.0),
+    "a4": (210.0, 297.0),
+    "a5": (148.0, 210.0),
+    "a6": (105.0, 148.0),
+    "b4": (250.0, 353.0),
+    "b5": (176.0, 250.0),
+    "letter": (215.9, 279.4),
+    "legal": (215.9, 355.6),
+    "tabloid": (279.4, 431.8),
+    "executive": (184.15, 266.7),
+    "statement": (139.7, 215.9),
+    "card": (85.6, 54.0),
+}
+_MILLIMETRES = {"": 1.0, "mm": 1.0, "cm": 10.0, "in": MM_PER_INCH}
+_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_BYTES |= {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_ON, _OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*x\s*(\d+(?:\.\d+)?)\s*(mm|cm|in|)")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@\\*]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """`parse` takes a text without outer blanks and raises ValueError for anything that `allowed` does not describe."""
+
+    allowed: str
+    parse: Callable[[str], T]
+    show: Callable[[T], str] = str
+
+    def argument(self, name: str, text: str) -> T:
+        """The value of an argument; BadArguments with what is allowed if it is none."""
+        try:
+            return self.parse(text.strip())
+        except ValueError:
+            raise BadArguments(f"{name} cannot be '{text}'", hint=f"Allowed: {self.allowed}.") from None
+
+
+def words(*allowed: str, **aliases: str) -> Kind[str]:
+    def parse(text: str) -> str:
+        word = aliases.get(text.lower(), text.lower())
+        if word not in allowed:
+            raise ValueError(text)
+        return word
+
+    return Kind(", ".join(allowed), parse)
+
+
+def enumeration(kind: type[E]) -> Kind[E]:
+    return Kind(", ".join(kind), lambda text: kind(text.lower()))
+
+
+def whole(low: int, high: int) -> Kind[int]:
+    return Kind(f"a whole number, {low} to {high}", lambda text: _within(int(text), low, high))
+
+
+def one_of(*allowed: int) -> Kind[int]:
+    def parse(text: str) -> int:
+        if int(text) not in allowed:
+            raise ValueError(text)
+        return int(text)
+
+    return Kind(", ".join(map(str, allowed)), parse)
+
+
+def seconds(low: float, high: float) -> Kind[float]:
+    return Kind(f"seconds, {low:g} to {high:g}", lambda text: _within(float(text), low, high), lambda v: f"{v:.10g}")
+
+
+def optional(kind: Kind[T], word: str = "auto") -> Kind[T | None]:
+    """A kind with one more word, which means None."""
+    return Kind(
+        f"{word}, or {kind.allowed}",
+        lambda text: None if text.lower() == word else kind.parse(text),
+        lambda value: word if value is None else kind.show(value),
+    )
+
+
+def paper_area(size: str) -> Area | None:
+    """The area of a size such as `a4` or `100x150mm` from the top left corner; None for `auto`, the device's own.
+
+    Raises ValueError for a text that is no size.
+    """
+    if size.lower() == "auto":
+        return None
+    if paper := PAPERS.get(size.lower()):
+        return Area(width=paper[0], height=paper[1])
+    match = _SIZE.fullmatch(size.lower())
+    if not match:
+        raise ValueError(size)
+    width, height = (
+        _within(round(float(side) * _MILLIMETRES[match[3]], 4), 1.0, 10_000.0) for side in match.groups()[:2]
+    )
+    return Area(width=width, height=height)
+
+
+def _area(text: str) -> Area:
+    left, top, width, height = (float(part) for part in text.split(","))
+    _within(min(left, top), 0.0, 10_000.0)
+    _within(min(width, height), 1.0, 10_000.0)
+    _within(max(left + width, top + height), 1.0, 20_000.0)
+    return Area(left=left, top=top, width=width, height=height)
+
+
+def _size(text: str) -> str:
+    paper_area(text)
+    return text.lower()
+
+
+def _byte_count(text: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*([a-z]*)", text.lower())
+    if not match or match[2] not in _BYTES:
+        raise ValueError(text)
+    return _within(int(match[1]) * _BYTES[match[2]], 1 << 16, 1 << 40)
+
+
+def _show_bytes(count: int) -> str:
+    for unit in ("GiB", "MiB", "KiB"):
+        if count % _BYTES[unit.lower()] == 0:
+            return f"{count // _BYTES[unit.lower()]} {unit}"
+    return str(count)
+
+
+def _on_off(text: str) -> bool:
+    if text.lower() not in _ON + _OFF:
+        raise ValueError(text)
+    return text.lower() in _ON
+
+
+def _address(text: str) -> str | None:
+    from ipaddress import ip_address
+
+    return str(ip_address(text)) if text else None
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in text.split(",")) if text else ()
+    if origins != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError(text)
+    return origins
+
+
+def _within(value: N, low: N, high: N) -> N:
+    if not low <= value <= high:  # refuses nan too
+        raise ValueError(value)
+    return value
+
+
+def _something(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+TEXT = Kind("any text", str)
+SWITCH = Kind("on or off (also true, false, yes, no, 1, 0)", _on_off, lambda value: "on" if value else "off")
+DEVICE = Kind("the id of a device as `dwtsvc devices` lists it", _something)
+SIZE = Kind(f"auto, {', '.join(PAPERS)}, or WIDTHxHEIGHT with mm, cm or in", _size)
+AREA = Kind(
+    "LEFT,TOP,WIDTH,HEIGHT in mm", _area, lambda area: f"{area.left:g},{area.top:g},{area.width:g},{area.height:g}"
+)
+BYTES = Kind("a number of bytes, also with KiB, MiB or GiB, 64 KiB to 1024 GiB", _byte_count, _show_bytes)
+ADDRESS: Kind[str | None] = Kind("an IP address, or nothing for this machine only", _address, lambda value: value or "")
+ORIGINS: Kind[tuple[str, ...]] = Kind(
+    "*, or origins such as https://shop.example:8443 with commas between", _origins, ", ".join
+)
