@@ -68,8 +68,8 @@ class PageStore:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._journals[owner] = os.open(self.folder(owner) / "journal", flags, 0o600)
             self._record(owner, {"begun": begun.isoformat(), "about": about})
-            _sync_folder(self.folder(owner))
-            _sync_folder(self.root)
+            sync_folder(self.folder(owner))
+            sync_folder(self.root)
         return owner
 
     def _claim(self, owner: str) -> None:
@@ -91,7 +91,7 @@ class PageStore:
         with self._telling(file):
             size, digest = _sync_and_sum(file)
             os.rename(file, target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
             page = PageInfo(
                 id=f"{owner}/{number}",
                 number=number,
@@ -273,7 +273,8 @@ def _sync_data(file: int) -> None:
     getattr(os, "fdatasync", os.fsync)(file)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make a folder's new and renamed entries survive a power loss."""
     if os.name == "nt":  # Windows has no handle on a folder to sync; its rename is journaled by the file system
         return
     file = os.open(folder, os.O_RDONLY)

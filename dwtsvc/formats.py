@@ -1,0 +1,98 @@
+"""Stored pages in an output format: as image files, or as pages of a PDF or TIFF."""
+
+from __future__ import annotations
+
+import io
+import threading
+from mmap import mmap
+from typing import TYPE_CHECKING, BinaryIO
+
+from dwtsvc.model import Encoding, Mode, PageInfo
+
+if TYPE_CHECKING:
+    from dwtsvc.imaging.codecs import Canvas
+    from dwtsvc.imaging.pdf import PdfWriter
+    from dwtsvc.imaging.tiff import TiffWriter
+
+DOCUMENTS = ("pdf", "tiff")  # many pages in one file
+
+
+class PageEncoder:
+    """One output format with its numbers. JPEG pages go into JPEG, PDF and TIFF byte for byte."""
+
+    def __init__(self, format: str, *, quality: int, tiff_compression: str = "auto", title: str = "") -> None:
+        self.format = format
+        self._quality, self._compression, self._title = quality, tiff_compression, title
+
+    @property
+    def stores_jpeg(self) -> bool:
+        """Whether colour and gray pages end as JPEG, so that they may be stored as such."""
+        return self.format in ("jpeg", "pdf") or (self.format == "tiff" and self._compression == "jpeg")
+
+    def write(self, page: PageInfo, data: mmap, file: BinaryIO) -> None:
+        """One page as an image file."""
+        from dwtsvc.imaging import codecs
+
+        if page.encoding is Encoding.RAW:
+            codecs.encode_rows(page.raster, data, self.format, file, canvas=canvas(), quality=self._quality)  # type: ignore[arg-type]
+        elif self.format == "jpeg":
+            file.write(data)
+        else:
+            image = codecs.decode(io.BytesIO(data))
+            codecs.encode(image, self.format, file, dpi=page.raster.dpi, quality=self._quality)
+
+    def document(self, file: BinaryIO) -> PdfWriter | TiffWriter:
+        """An empty document in the file; it must be closed to be whole."""
+        if self.format == "pdf":
+            from dwtsvc.imaging.pdf import PdfWriter
+
+            return PdfWriter(file, title=self._title)
+        from dwtsvc.imaging.tiff import TiffWriter
+
+        return TiffWriter(file)
+
+    def append(self, page: PageInfo, data: mmap, document: PdfWriter | TiffWriter) -> None:
+        """One page into a document."""
+        if page.encoding is Encoding.JPEG and self._keeps_jpeg:
+            document.add_jpeg(data, dpi=page.raster.dpi)  # type: ignore[arg-type]
+        elif self.stores_jpeg and page.raster.mode is not Mode.LINEART:
+            document.add_jpeg(self._as_jpeg(page, data), dpi=page.raster.dpi)
+        else:
+            self._append_exactly(page, data, document)
+
+    @property
+    def _keeps_jpeg(self) -> bool:
+        return self.stores_jpeg or self._compression == "auto"
+
+    def _as_jpeg(self, page: PageInfo, data: mmap) -> bytes:
+        import tempfile
+
+        with tempfile.TemporaryFile() as file:
+            PageEncoder("jpeg", quality=self._quality).write(page, data, file)
+            file.seek(0)
+            return file.read()
+
+    def _append_exactly(self, page: PageInfo, data: mmap, document: PdfWriter | TiffWriter) -> None:
+        from dwtsvc.imaging import codecs
+        from dwtsvc.imaging.tiff import TiffWriter
+
+        lossless = "auto" if self._compression == "jpeg" else self._compression
+        if page.encoding is Encoding.JPEG:
+            document.add_image(codecs.decode(io.BytesIO(data)), dpi=page.raster.dpi)
+        elif isinstance(document, TiffWriter):
+            document.add_rows(page.raster, data, compression=lossless)  # type: ignore[arg-type]
+        else:
+            document.add_image(canvas().load(page.raster, data), dpi=page.raster.dpi)  # type: ignore[arg-type]
+
+
+_threads = threading.local()
+
+
+def canvas() -> Canvas:
+    """This thread's own canvas: pages of a batch share one allocation."""
+    if not hasattr(_threads, "canvas"):
+        from dwtsvc.imaging.codecs import Canvas
+
+        _threads.canvas = Canvas()
+    found: Canvas = _threads.canvas
+    return found
