@@ -1,0 +1,1 @@
+"""Images and bytes: pure functions that know no device and no network."""

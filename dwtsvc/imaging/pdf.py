@@ -1,0 +1,218 @@
+"""Pages into a PDF, one after another: nothing is re-encoded, nothing is kept but one number for each object."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from array import array
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from PIL import Image
+
+from dwtsvc.errors import BadArguments, InvalidOutput
+from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, image_bands, plain, to_8bit
+from dwtsvc.imaging.streams import Jpeg, encode_g4, jpeg_header
+
+PRODUCER = "dwtsvc"
+POINTS_PER_INCH = 72
+LARGEST_PAGE = 14_400  # points; readers refuse more, so longer pages count in larger units
+LIMIT = 9_999_999_999  # the cross-reference table has ten digits
+DEFLATE_LEVEL = 3
+
+CATALOG, PAGES, INFO = 1, 2, 3
+SPACES = {1: "/DeviceGray", 3: "/DeviceRGB", 4: "/DeviceCMYK"}
+
+
+class Sink(Protocol):
+    """Where the PDF goes: anything with write. A pipe will do, bytes are counted here."""
+
+    def write(self, data: Jpeg, /) -> object: ...
+
+
+class PdfWriter:
+    """Pages of one image each. Every add_ method says the page's pixels and dpi; its paper size follows from them.
+
+    A page added is written at once. Close it, or use it as a context; without close the file is no PDF.
+    """
+
+    def __init__(
+        self, file: Sink, *, title: str = "", producer: str = PRODUCER, created: datetime | None = None
+    ) -> None:
+        self._file = file
+        self._title = title
+        self._producer = producer
+        self._created = created or datetime.now().astimezone()
+        self._position = 0
+        self._offsets = array("Q", [0, 0, 0, 0])  # of each object; 0 is the free list's head
+        self._kids = array("L")
+        self._write(b"%PDF-1.6\n%\xe2\xe3\xcf\xd3\n")  # high bytes: transfer programs see a binary file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    @property
+    def pages(self) -> int:
+        return len(self._kids)
+
+    def add_jpeg(
+        self,
+        data: Jpeg,
+        *,
+        dpi: float,
+        width: int | None = None,
+        height: int | None = None,
+        components: int | None = None,
+    ) -> None:
+        """Embed a JPEG byte for byte; InvalidOutput when a size told differs from what the JPEG says of itself."""
+        header = jpeg_header(data)
+        told = (width or header.width, height or header.height, components or header.components)
+        if told != (header.width, header.height, header.components):
+            raise InvalidOutput(
+                f"The JPEG is {header.width} x {header.height} x {header.components}", why=f"not {told}"
+            )
+        # Adobe programs store CMYK inverted and mark it; PDF readers do not undo that by themselves
+        inverted = header.components == 4 and header.transform is not None
+        entries = f"/Filter /DCTDecode{' /Decode [1 0 1 0 1 0 1 0]' if inverted else ''}"
+        self._add_page(header.width, header.height, dpi, SPACES[header.components], 8, entries, [data], len(data))
+
+    def add_g4(self, data: Jpeg, *, width: int, height: int, dpi: float) -> None:
+        """Embed a CCITT group 4 stream whose black runs are black, as `encode_g4` and single-strip TIFFs have it."""
+        how = f"/DecodeParms << /K -1 /Columns {width} /Rows {height} >>"
+        self._add_page(width, height, dpi, SPACES[1], 1, f"/Filter /CCITTFaxDecode {how}", [data], len(data))
+
+    def add_flate(
+        self, bands: Iterable[bytes | memoryview], *, width: int, height: int, channels: int, dpi: float, depth: int = 8
+    ) -> None:
+        """Embed packed rows losslessly: 1 (gray) or 3 (RGB) channels of 8 bits, or 1 bit with 1 = white."""
+        if channels not in (1, 3) or depth not in (1, 8):
+            raise BadArguments(f"A PDF page of {channels} channels and {depth} bits is not supported")
+        self._add_page(width, height, dpi, SPACES[channels], depth, "/Filter /FlateDecode", _deflated(bands), None)
+
+    def add_image(self, image: Image.Image, *, dpi: float) -> None:
+        """Add an image losslessly: g4 for 1 bit, deflate for the rest; 16-bit gray keeps its high bytes."""
+        image = to_8bit(plain(image))
+        if image.mode == "1":
+            self.add_g4(encode_g4(image), width=image.width, height=image.height, dpi=dpi)
+        else:
+            channels, _ = CHANNELS_AND_DEPTH[image.mode]
+            self.add_flate(image_bands(image), width=image.width, height=image.height, channels=channels, dpi=dpi)
+
+    def close(self) -> None:
+        """Write the page tree, the cross-reference table and the trailer; the file itself stays open."""
+        if not self._kids:
+            raise InvalidOutput("A PDF needs at least one page")
+        self._begin(CATALOG)
+        self._write(f"<< /Type /Catalog /Pages {PAGES} 0 R >>\nendobj\n".encode())
+        self._begin(PAGES)
+        kids = " ".join(f"{kid} 0 R" for kid in self._kids)
+        self._write(f"<< /Type /Pages /Count {self.pages} /Kids [{kids}] >>\nendobj\n".encode())
+        self._begin(INFO)
+        self._write(self._info())
+        self._trailer()
+
+    def _add_page(
+        self,
+        width: int,
+        height: int,
+        dpi: float,
+        space: str,
+        depth: int,
+        entries: str,
+        parts: Iterable[Jpeg],
+        length: int | None,
+    ) -> None:
+        if dpi <= 0 or width <= 0 or height <= 0:
+            raise BadArguments(f"A PDF page needs a size, not {width} x {height} pixels at {dpi:g} dpi")
+        image = self._new()
+        told = f"{image + 1} 0 R" if length is None else f"{length}"
+        self._write(
+            f"<< /Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace {space} "
+            f"/BitsPerComponent {depth} {entries} /Length {told} >>\nstream\n".encode()
+        )
+        start = self._position
+        for part in parts:
+            self._write(part)
+        count = self._position - start
+        self._write(b"\nendstream\nendobj\n")
+        if length is None:
+            self._new()
+            self._write(f"{count}\nendobj\n".encode())
+        self._add_sheet(width * POINTS_PER_INCH / dpi, height * POINTS_PER_INCH / dpi, image)
+
+    def _add_sheet(self, width: float, height: float, image: int) -> None:
+        unit = max(1.0, max(width, height) / LARGEST_PAGE)
+        across, down = _number(width / unit), _number(height / unit)
+        drawing = f"q {across} 0 0 {down} 0 0 cm /P Do Q".encode()
+        content = self._new()
+        self._write(b"<< /Length %d >>\nstream\n%b\nendstream\nendobj\n" % (len(drawing), drawing))
+        page = self._new()
+        enlarged = f" /UserUnit {_number(unit)}" if unit > 1 else ""
+        self._write(
+            f"<< /Type /Page /Parent {PAGES} 0 R /MediaBox [0 0 {across} {down}]{enlarged} "
+            f"/Resources << /XObject << /P {image} 0 R >> >> /Contents {content} 0 R >>\nendobj\n".encode()
+        )
+        self._kids.append(page)
+
+    def _new(self) -> int:
+        self._offsets.append(0)
+        number = len(self._offsets) - 1
+        self._begin(number)
+        return number
+
+    def _begin(self, number: int) -> None:
+        self._offsets[number] = self._position
+        self._write(f"{number} 0 obj\n".encode())
+
+    def _info(self) -> bytes:
+        date = _date(self._created)
+        title = b"/Title " + _text(self._title) + b" " if self._title else b""
+        producer = b"/Producer " + _text(self._producer)
+        return b"<< %b%b /CreationDate %b /ModDate %b >>\nendobj\n" % (title, producer, date, date)
+
+    def _trailer(self) -> None:
+        start, count = self._position, len(self._offsets)
+        self._write(f"xref\n0 {count}\n0000000000 65535 f \n".encode())
+        for first in range(1, count, 1000):
+            self._write(b"".join([b"%010d 00000 n \n" % offset for offset in self._offsets[first : first + 1000]]))
+        name = os.urandom(16).hex()
+        self._write(
+            f"trailer\n<< /Size {count} /Root {CATALOG} 0 R /Info {INFO} 0 R /ID [<{name}> <{name}>] >>\n"
+            f"startxref\n{start}\n%%EOF\n".encode()
+        )
+
+    def _write(self, data: Jpeg) -> None:
+        if self._position + len(data) > LIMIT:
+            raise InvalidOutput("A PDF cannot be larger than 10 GB", hint="Write several files (a file name with {n}).")
+        self._file.write(data)
+        self._position += len(data)
+
+
+def _deflated(bands: Iterable[bytes | memoryview]) -> Iterable[bytes]:
+    packer = zlib.compressobj(DEFLATE_LEVEL)
+    for band in bands:
+        yield packer.compress(band)
+    yield packer.flush()
+
+
+def _number(value: float) -> str:
+    """A PDF number: no exponent, no trailing zeros."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _text(text: str) -> bytes:
+    """A text string in hexadecimal UTF-16, which needs no escapes."""
+    return b"<" + b"FEFF" + text.encode("utf-16-be", "replace").hex().upper().encode() + b">"
+
+
+def _date(when: datetime) -> bytes:
+    zone = when.strftime("%z") or "+0000"
+    return f"(D:{when:%Y%m%d%H%M%S}{zone[:3]}'{zone[3:5]}')".encode()
