@@ -1,0 +1,120 @@
+"""`dwtsvc devices`: which scanners there are, and what one can do."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dwtsvc.config import Settings
+    from dwtsvc.model import Capabilities, Device, SourceCapabilities
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def devices(
+    capabilities: Annotated[
+        str | None, typer.Option("--capabilities", "-c", metavar="DEVICE", help="Show what this scanner can do.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """List the scanners and what they can do.
+
+    A driver that cannot list its scanners is told on standard error; the others are listed all the same.
+
+    Examples:
+
+      dwtsvc devices
+
+      dwtsvc devices --json
+
+      dwtsvc devices --capabilities virtual:adf
+    """
+    from dwtsvc.config import load
+    from dwtsvc.paths import Paths
+
+    settings = load(Paths.from_environment(os.environ), os.environ).settings
+    if capabilities:
+        _show_capabilities(_ask_device(capabilities, settings), json)
+    else:
+        _list(settings, json)
+
+
+def _list(settings: Settings, json: bool) -> None:
+    from dwtsvc.devices import discover
+    from dwtsvc.errors import DriverError
+    from dwtsvc_cli import output
+
+    found: list[Device] = []
+    failed: list[DriverError] = []
+    for item in discover(settings.discovery_timeout):
+        if isinstance(item, DriverError):
+            failed.append(item)
+        else:
+            found.append(item)
+    found.sort(key=lambda device: (device.virtual, device.id))
+    if json:
+        errors = [{"error": error.word, "what": error.what, "why": error.why, "hint": error.hint} for error in failed]
+        output.say_json({"devices": [_device(device) for device in found], "errors": errors})
+        return
+    for error in failed:
+        output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
+    output.table(
+        ["Device", "Scanner", "Kind"], [[device.id, device.label, _kind(device)] for device in found]
+    )
+
+
+def _device(device: Device) -> dict[str, Any]:
+    from dwtsvc.records import pack
+
+    return pack(device)
+
+
+def _kind(device: Device) -> str:
+    return "virtual, no hardware needed" if device.virtual else device.kind
+
+
+def _ask_device(device: str, settings: Settings) -> Capabilities:
+    from dwtsvc.devices import connect, split_id
+
+    driver, name = split_id(device)
+    with connect(driver, timeout=settings.scanner_timeout) as worker:
+        return worker.open(name)
+
+
+def _show_capabilities(found: Capabilities, json: bool) -> None:
+    from dwtsvc_cli import output
+
+    if json:
+        from dwtsvc.records import pack
+
+        output.say_json(pack(found) | {"sources": [_plain(s) for s in found.sources], "options": [pack(o) for o in found.options]})
+        return
+    for source in found.sources:
+        output.say(_describe(source))
+    if found.options:
+        output.say("\nOptions of the driver, for --option NAME=VALUE:")
+    for option in found.options:
+        if option.settable:
+            allowed = ", ".join(option.choices) or str(option.range or option.type)
+            state = f"[{option.value}]" if option.active else "[inactive]"
+            output.say(f"  {option.name} {state} {allowed} {option.unit}".rstrip())
+
+
+def _plain(source: SourceCapabilities) -> dict[str, Any]:
+    from dwtsvc.records import pack
+
+    return pack(source)
+
+
+def _describe(source: SourceCapabilities) -> str:
+    name = f" ({source.name})" if source.name else ""
+    return (
+        f"{source.source}{name}\n"
+        f"  modes        {', '.join(source.modes)}\n"
+        f"  resolutions  {source.describe_resolutions()}\n"
+        f"  largest      {source.max_width:g} x {source.max_height:g} mm"
+    )

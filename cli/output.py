@@ -1,0 +1,49 @@
+"""What a user sees: results on standard output, everything else on standard error, JSON lines for scripts."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def say(text: str) -> None:
+    """A result."""
+    print(text, flush=True)
+
+
+def tell(text: str) -> None:
+    """A message beside the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_json(value: dict[str, Any]) -> None:
+    """One result as one line of JSON."""
+    import json
+
+    print(json.dumps(value, default=str), flush=True)
+
+
+def table(headings: list[str], rows: list[list[str]]) -> None:
+    """A table as a result: drawn by rich on a terminal, columns with tabs between for a pipe."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            say("\t".join(row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*headings, box=box.SIMPLE_HEAD)
+    for row in rows:
+        drawn.add_row(*row)
+    Console().print(drawn)
+
+
+def ask(question: str) -> str | None:
+    """A line from the terminal; None where there is no terminal or the user ended the input."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return None
+    sys.stderr.write(question + " ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    return line.strip() if line else None

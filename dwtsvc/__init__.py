@@ -1,0 +1,1 @@
+"""dwtsvc: one scanning toolkit for the terminal, for scripts and for the browser."""
