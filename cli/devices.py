@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -58,19 +58,13 @@ def _list(settings: Settings, json: bool) -> None:
     found.sort(key=lambda device: (device.virtual, device.id))
     if json:
         errors = [{"error": error.word, "what": error.what, "why": error.why, "hint": error.hint} for error in failed]
-        output.say_json({"devices": [_device(device) for device in found], "errors": errors})
+        output.say_json({"devices": found, "errors": errors})
         return
     for error in failed:
         output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
     output.table(
         ["Device", "Scanner", "Kind"], [[device.id, device.label, _kind(device)] for device in found]
     )
-
-
-def _device(device: Device) -> dict[str, Any]:
-    from dwtsvc.records import pack
-
-    return pack(device)
 
 
 def _kind(device: Device) -> str:
@@ -86,12 +80,11 @@ def _ask_device(device: str, settings: Settings) -> Capabilities:
 
 
 def _show_capabilities(found: Capabilities, json: bool) -> None:
+    from dwtsvc.records import pack
     from dwtsvc_cli import output
 
     if json:
-        from dwtsvc.records import pack
-
-        output.say_json(pack(found) | {"sources": [_plain(s) for s in found.sources], "options": [pack(o) for o in found.options]})
+        output.say_json(pack(found))
         return
     for source in found.sources:
         output.say(_describe(source))
@@ -102,12 +95,6 @@ def _show_capabilities(found: Capabilities, json: bool) -> None:
             allowed = ", ".join(option.choices) or str(option.range or option.type)
             state = f"[{option.value}]" if option.active else "[inactive]"
             output.say(f"  {option.name} {state} {allowed} {option.unit}".rstrip())
-
-
-def _plain(source: SourceCapabilities) -> dict[str, Any]:
-    from dwtsvc.records import pack
-
-    return pack(source)
 
 
 def _describe(source: SourceCapabilities) -> str:

@@ -17,10 +17,12 @@ def tell(text: str) -> None:
 
 
 def say_json(value: dict[str, Any]) -> None:
-    """One result as one line of JSON."""
+    """One result as one line of JSON; records become objects of their fields."""
     import json
 
-    print(json.dumps(value, default=str), flush=True)
+    from dwtsvc.records import plain
+
+    print(json.dumps(value, default=plain), flush=True)
 
 
 def table(headings: list[str], rows: list[list[str]]) -> None:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from dwtsvc.imaging.pdf import PdfWriter
     from dwtsvc.imaging.tiff import TiffWriter
 
-DOCUMENTS = ("pdf", "tiff")  # many pages in one file
-
 
 class PageEncoder:
     """One output format with its numbers. JPEG pages go into JPEG, PDF and TIFF byte for byte."""

@@ -78,6 +78,10 @@ class Job:
         self._before = before  # pages that the owner has from earlier scans
         self._submitted = 0
 
+    @property
+    def active(self) -> bool:
+        return self.state in TRANSITIONS
+
     def next_page(self, timeout: float | None = None) -> PageInfo | None:
         """The next page once it is safe on disk; None at the end.
 

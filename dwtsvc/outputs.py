@@ -20,8 +20,9 @@ from typing import BinaryIO, Protocol
 from dwtsvc import locks
 from dwtsvc.buffer import storage_error, sync_folder
 from dwtsvc.errors import BadArguments, FileAccess
-from dwtsvc.formats import DOCUMENTS, PageEncoder
+from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
+from dwtsvc.suffixes import DOCUMENTS
 
 FIELD = re.compile(r"\{(\w*)(?::0?(\d{1,2}))?\}")
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)

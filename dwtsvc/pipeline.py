@@ -143,3 +143,8 @@ def write_page(page: PageInfo, store: PageStore, output: Output) -> Written:
     if files:
         store.drop(page)
     return Written(page, tuple(files))
+
+
+def collate(fronts: list[PageInfo], backs: list[PageInfo]) -> list[PageInfo]:
+    """The pages of a stack in reading order: scanned front by front, turned over, and scanned back by back."""
+    return [page for sheet in zip(fronts, reversed(backs), strict=True) for page in sheet]

@@ -23,6 +23,11 @@ def pack(record: object) -> dict[str, Any]:
     raise TypeError(f"{type(record).__name__} is no record")
 
 
+def plain(value: object) -> Any:
+    """A record's fields, and anything else as text: for output that people's scripts read."""
+    return pack(value) if is_dataclass(value) else str(value)
+
+
 def unpack(kind: type[T], value: Any) -> T:
     """Rebuild a record, an enumeration or a plain value of type `kind`. Raises BadRecord when it does not fit."""
     return typing.cast(T, _unpack(kind, value))

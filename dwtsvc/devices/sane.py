@@ -32,7 +32,7 @@ def driver() -> SaneDriver:
 class SaneDriver:
     def devices(self, timeout: float) -> Iterator[Device]:
         for name, vendor, model, kind in sanelib.list_devices():
-            yield Device(id=f"sane:{name}", vendor=vendor, model=model, kind=kind, virtual=name.startswith("test:"))
+            yield Device(id=f"sane:{name}", vendor=vendor, model=model, kind=kind)
 
     @contextlib.contextmanager
     def open(self, name: str) -> Generator[SaneSource, None, None]:

@@ -1,0 +1,35 @@
+"""What the shell offers on TAB for an option's value."""
+
+from __future__ import annotations
+
+
+def _starting(words: list[str], incomplete: str) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)]
+
+
+def source(incomplete: str) -> list[str]:
+    from dwtsvc.model import Source
+
+    return _starting(list(Source), incomplete)
+
+
+def mode(incomplete: str) -> list[str]:
+    from dwtsvc.model import Mode
+
+    return _starting(list(Mode), incomplete)
+
+
+def size(incomplete: str) -> list[str]:
+    from dwtsvc.kinds import PAPERS
+
+    return _starting(list(PAPERS), incomplete)
+
+
+def format(incomplete: str) -> list[str]:
+    from dwtsvc.config import FORMATS
+
+    return _starting(list(FORMATS), incomplete)
+
+
+def tiff_compression(incomplete: str) -> list[str]:
+    return _starting(["auto", "g4", "lzw", "deflate", "jpeg", "none"], incomplete)

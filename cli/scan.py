@@ -1,0 +1,145 @@
+"""`dwtsvc scan`: the options of a scan. What is done with them is in scanning.py."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dwtsvc_cli import choices
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+
+@app.command()
+def scan(
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="The file to write, '-' for standard output. {n:03}, {date}, {time} and"
+            " {device} are filled in. Without it: scan.pdf or the next free name."
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("-d", "--device", metavar="DEVICE", help="The scanner; see `dwtsvc devices`.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|flatbed|feeder|duplex",
+            help="Where the paper lies; auto is the feeder if it is loaded, else the glass.",
+            autocompletion=choices.source,
+        ),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="color|gray|lineart|auto", help="auto keeps each page as what it is.", autocompletion=choices.mode
+        ),
+    ] = None,
+    resolution: Annotated[int | None, typer.Option("-r", "--resolution", metavar="DPI", help="Dots per inch.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="a4|letter|WxHmm", help="The paper's size.", autocompletion=choices.size),
+    ] = None,
+    area: Annotated[
+        str | None, typer.Option(metavar="L,T,W,H", help="The area in mm from the top left; instead of --size.")
+    ] = None,
+    pages: Annotated[
+        int | None,
+        typer.Option("-n", "--pages", metavar="N", min=1, help="Stop after N pages. From the glass: N pages without asking."),
+    ] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Ask for the next page or stack until you say that is all.")] = False,
+    manual_duplex: Annotated[
+        bool, typer.Option("--manual-duplex", help="Scan the fronts, ask to turn the stack, scan the backs, put them in order.")
+    ] = False,
+    wait_paper: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for paper in an empty feeder.")
+    ] = 0.0,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="An option of the driver; see `dwtsvc devices -c DEVICE`."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("-p", "--profile", metavar="NAME", help="A named set of these options; see `dwtsvc config profile`.")
+    ] = None,
+    or_virtual: Annotated[
+        bool, typer.Option("--or-virtual", help="Use the built-in virtual scanner when there is no other.")
+    ] = False,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="jpeg|png|tiff|bmp|webp|pdf", help="The format, if the file's name does not say.", autocompletion=choices.format
+        ),
+    ] = None,
+    quality: Annotated[int | None, typer.Option(metavar="1..100", help="Quality of JPEG and WebP, also inside PDF.")] = None,
+    tiff_compression: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|g4|lzw|deflate|jpeg|none", help="Compression of TIFF.", autocompletion=choices.tiff_compression
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")] = False,
+    next_free: Annotated[
+        bool, typer.Option("--next-free", help="Take the next free name where the file exists: scan-2.pdf.")
+    ] = False,
+    progress: Annotated[
+        bool | None, typer.Option("--progress/--no-progress", help="Show progress; by default on a terminal only.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each page, and one at the end.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is being done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; no paper moves.")] = False,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Write the pages that a scan left behind when it failed or was cancelled.")
+    ] = False,
+    recover_id: Annotated[
+        str | None, typer.Option("--recover-id", metavar="ID", help="Which of them; without it the newest.")
+    ] = None,
+) -> None:
+    """Scan pages into files.
+
+    From a feeder the scan runs until it is empty, from the glass it is one page. Files appear whole or not at all, and
+    none is replaced without --force. Ctrl-C stops the scanner and keeps the finished pages; a second one ends at once.
+
+    Examples:
+
+      dwtsvc scan -o letter.pdf
+
+      dwtsvc scan -d sane:test:0 --source feeder -r 300 --mode gray -o 'page-{n:03}.jpg'
+
+      dwtsvc scan --source duplex --mode lineart --size a4 -o contract.tiff
+
+      dwtsvc scan -o - --format png > page.png
+
+      dwtsvc scan --recover -o rescued.pdf
+    """
+    from dwtsvc_cli import scanning
+    from dwtsvc_cli.voice import Voice
+
+    flags = {
+        "device": device,
+        "source": source,
+        "mode": mode,
+        "resolution": resolution,
+        "size": size,
+        "format": format,
+        "quality": quality,
+        "tiff_compression": tiff_compression,
+        "progress": None if progress is None else "on" if progress else "off",
+    }
+    plan = scanning.plan(
+        flags, area=area, pages=pages, options=option or [], profile=profile, output=output, or_virtual=or_virtual
+    )
+    voice = Voice(json=json, quiet=quiet, verbose=verbose, progress=plan.settings.progress)
+    names = scanning.Naming(force=force, next_free=next_free or output is None)
+    if recover or recover_id:
+        scanning.recover(plan, names, voice, owner=recover_id, dry_run=dry_run)
+    elif dry_run:
+        scanning.rehearse(plan, voice)
+    else:
+        paper = scanning.Paper(batch=batch, manual_duplex=manual_duplex, wait=wait_paper)
+        scanning.perform(plan, names, voice, paper)
+
+

@@ -1,0 +1,396 @@
+"""How `dwtsvc scan` works: from options to a plan, from a plan to pages in files, with somebody watching."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from dwtsvc import config, kinds, profiles
+from dwtsvc.buffer import PageStore
+from dwtsvc.errors import BadArguments, BadInput, Cancelled, DriverError, DwtsvcError, FeederEmpty, NoScanner, NothingFound
+from dwtsvc.formats import PageEncoder
+from dwtsvc.jobs import Job, Jobs
+from dwtsvc.model import Area, PageInfo, ScanRequest
+from dwtsvc.outputs import Document, FileEach, NamePattern, Names, Output, StandardOutput
+from dwtsvc.paths import Paths
+from dwtsvc.pipeline import Developer, Written, collate, write_job, write_page
+from dwtsvc.suffixes import DOCUMENTS, format_of
+from dwtsvc_cli import output as out
+from dwtsvc_cli.voice import Voice
+
+if TYPE_CHECKING:
+    from dwtsvc.config import Settings
+
+DEFAULT_OUTPUT = "scan.pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for, with every default filled in but the scanner."""
+
+    paths: Paths
+    settings: Settings
+    area: Area | None
+    pages: int | None
+    options: tuple[tuple[str, str], ...]
+    output: str
+    format: str
+    or_virtual: bool
+
+    @property
+    def encoder(self) -> PageEncoder:
+        settings = self.settings
+        return PageEncoder(self.format, quality=settings.quality, tiff_compression=settings.tiff_compression)
+
+    def request(self, device: str) -> ScanRequest:
+        return ScanRequest(
+            device=device,
+            source=self.settings.source,
+            mode=self.settings.mode,
+            resolution=self.settings.resolution,
+            area=self.area,
+            pages=self.pages,
+            options=self.options,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    force: bool
+    next_free: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a person does with paper meanwhile."""
+
+    batch: bool
+    manual_duplex: bool
+    wait: float
+
+
+def plan(
+    flags: Mapping[str, Any],
+    *,
+    area: str | None,
+    pages: int | None,
+    options: list[str],
+    profile: str | None,
+    output: str | None,
+    or_virtual: bool,
+) -> Plan:
+    """Options over profile over settings. Raises BadArguments or BadConfiguration before anything is touched."""
+    paths = Paths.from_environment(os.environ)
+    named = profiles.profile(paths, profile) if profile else profiles.Profile(name="")
+    said = {key: kind.show(value) for key, kind in profiles.KEYS.items() if (value := getattr(named, key)) is not None}
+    given = {key: value for key, value in flags.items() if value is not None}
+    wanted = {key: value for key, value in said.items() if key in config.SETTINGS} | given
+    settings = config.load(paths, os.environ, wanted).settings
+    target = output or DEFAULT_OUTPUT
+    format = _format(target, settings.format)
+    return Plan(
+        paths=paths,
+        settings=settings,
+        area=_area(area, flags.get("size"), named, settings),
+        pages=_pages(pages or named.pages, target, format),
+        options=named.options + tuple(_option(text) for text in options),
+        output=target,
+        format=format,
+        or_virtual=or_virtual,
+    )
+
+
+def _format(target: str, wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    return "pdf" if target == "-" else format_of(target)
+
+
+def _area(area: str | None, size: str | None, named: profiles.Profile, settings: Settings) -> Area | None:
+    if area and size:
+        raise BadArguments("--area and --size exclude each other")
+    if area:
+        return kinds.AREA.argument("--area", area)
+    if named.area and not size:
+        return named.area
+    return kinds.paper_area(settings.size)
+
+
+def _pages(pages: int | None, target: str, format: str) -> int | None:
+    """Standard output takes one image only: from a feeder it would otherwise be a heap of them."""
+    if target != "-" or format in DOCUMENTS:
+        return pages
+    if pages not in (None, 1):
+        raise BadArguments(f"Standard output takes one {format} page", hint="Use --format pdf or tiff, or write files.")
+    return 1
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise BadArguments(f"--option '{text}' is not NAME=VALUE", hint="`dwtsvc devices -c DEVICE` lists the names.")
+    return name, value
+
+
+def find_device(plan: Plan, voice: Voice) -> str:
+    """The scanner of the settings, else the first that is found. Raises NoScanner."""
+    from dwtsvc.devices import discover
+
+    if plan.settings.device:
+        return plan.settings.device
+    voice.detail("Looking for scanners")
+    failures: list[DriverError] = []
+    spare = None
+    for item in discover(plan.settings.discovery_timeout):
+        if isinstance(item, DriverError):
+            failures.append(item)
+        elif not item.virtual:
+            return item.id
+        else:
+            spare = spare or item.id
+    if spare and plan.or_virtual:
+        voice.note(f"No scanner was found: scanning with the virtual one, {spare}")
+        return spare
+    raise NoScanner(
+        "No scanner was found",
+        why="; ".join(map(str, failures)),
+        hint="Check cable and power, then `dwtsvc devices`. To try without one: dwtsvc scan -d virtual:adf",
+    )
+
+
+def open_output(plan: Plan, naming: Naming, device: str) -> Output:
+    """Reserve the output's name. Raises FileAccess before any paper moves."""
+    if plan.output == "-":
+        if sys.stdout.isatty():
+            raise BadArguments("A page is no text for a terminal", hint="Redirect it: dwtsvc scan -o - > page.pdf")
+        return StandardOutput(sys.stdout.buffer, plan.encoder)
+    pattern = NamePattern(plan.output, device=device, when=datetime.now())
+    names = Names(pattern, force=naming.force, next_free=naming.next_free)
+    if plan.format in DOCUMENTS:
+        return Document(names.reserve(), plan.encoder)
+    return FileEach(names, plan.encoder)
+
+
+def rehearse(plan: Plan, voice: Voice) -> None:
+    """Say what a scan would do."""
+    from dwtsvc.devices import connect, split_id
+
+    device = find_device(plan, voice)
+    driver, name = split_id(device)
+    with connect(driver, timeout=plan.settings.scanner_timeout) as worker:
+        request = worker.open(name).resolve(plan.request(device))
+    area = request.area
+    voice.result(
+        {
+            "event": "dry-run",
+            "device": device,
+            "source": request.source,
+            "mode": request.mode,
+            "resolution": request.resolution,
+            "area": f"{area.width:g} x {area.height:g} mm at {area.left:g}, {area.top:g}" if area else "the device's own",
+            "pages": request.pages or "until the feeder is empty, or one from the glass",
+            "format": plan.format,
+            "output": plan.output,
+        }
+    )
+
+
+class Scan:
+    """One run of the command: a store for its pages, jobs that fill it, an output that empties it."""
+
+    def __init__(
+        self, plan: Plan, device: str, output: Output, voice: Voice, jobs: Jobs, store: PageStore, owner: str
+    ) -> None:
+        self._output, self._voice = output, voice
+        self._jobs, self._store, self._owner = jobs, store, owner
+        self._request = plan.request(device)
+        self._develop = Developer(plan.settings.mode, plan.encoder, plan.settings.quality)
+        self._job: Job | None = None
+        self._scanned = 0
+        self.pages = 0
+
+    def run(self, paper: Paper) -> None:
+        if paper.manual_duplex:
+            self._both_sides(paper)
+        else:
+            self._stack(self._request, paper.wait)
+        while paper.batch and self._another():
+            with self._forgiving_an_empty_feeder():
+                self._stack(self._request, paper.wait)
+
+    def cancel(self) -> bool:
+        """Cancel the running job; False if there is none."""
+        if self._job is None or not self._job.active:
+            return False
+        self._job.cancel()
+        return True
+
+    def _start(self, request: ScanRequest, wait: float) -> Job:
+        self._job = self._jobs.start(
+            request, develop=self._develop, wait_paper=wait, owner=self._owner, before=self._scanned
+        )
+        return self._job
+
+    def _stack(self, request: ScanRequest, wait: float) -> None:
+        """Scan and write one stack, page by page."""
+        job = self._start(request, wait)
+        write_job(job, self._store, self._output, on_page=self._written, on_wait=lambda: self._voice.watch(job))
+
+    def _written(self, written: Written) -> None:
+        self.pages += 1
+        self._scanned += 1
+        self._voice.page(self.pages, written)
+
+    def _both_sides(self, paper: Paper) -> None:
+        """Fronts, then backs; nothing is written before their counts agree."""
+        fronts = self._collect(self._request, paper.wait)
+        self._turn_over(len(fronts), paper)
+        backs = self._collect(self._request, paper.wait)
+        if len(fronts) != len(backs):
+            raise BadInput(
+                f"{len(fronts)} fronts, but {len(backs)} backs",
+                why="a sheet was lost, or two went through at once",
+                hint="Scan the stack again.",
+            )
+        for page in collate(fronts, backs):
+            self.pages += 1
+            self._voice.page(self.pages, write_page(page, self._store, self._output))
+
+    def _collect(self, request: ScanRequest, wait: float) -> list[PageInfo]:
+        job, pages = self._start(request, wait), []
+        while True:
+            try:
+                page = job.next_page(timeout=0.1)
+            except TimeoutError:
+                self._voice.watch(job)
+                continue
+            if page is None:
+                return pages
+            self._scanned += 1
+            pages.append(page)
+
+    def _turn_over(self, count: int, paper: Paper) -> None:
+        self._voice.pause()
+        answer = out.ask(f"{count} fronts are scanned. Turn the stack over, load it, and press Enter (q ends):")
+        if answer is None and not paper.wait:
+            raise BadArguments(
+                "--manual-duplex needs a terminal to ask on", hint="Or give --wait-paper SECONDS to turn the stack in."
+            )
+        if answer == "q":
+            raise Cancelled("The scan was ended before the backs")
+
+    def _another(self) -> bool:
+        self._voice.pause()
+        answer = out.ask(f"{self.pages} pages so far. Load the next and press Enter, or q to finish:")
+        return answer is not None and answer.lower() not in ("q", "n", "no", "quit")
+
+    @contextmanager
+    def _forgiving_an_empty_feeder(self) -> Iterator[None]:
+        try:
+            yield
+        except FeederEmpty as empty:
+            self._voice.note(str(empty))
+
+
+def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
+    """Scan. Raises what went wrong, after telling which pages are kept."""
+    store = _store(plan)
+    device = find_device(plan, voice)
+    output = open_output(plan, naming, device)
+    owner = store.begin({"device": device, "output": plan.output})
+    try:
+        with _jobs(plan, store) as jobs:
+            scan = Scan(plan, device, output, voice, jobs, store, owner)
+            with _stopping_kindly(scan, voice), voice.showing(device):
+                scan.run(paper)
+                files = output.finish()
+    except BaseException:
+        output.abort()
+        _keep(store, owner, voice)  # after the jobs have ended: no page comes any more
+        raise
+    store.discard(owner)
+    voice.done(scan.pages, files, device)
+
+
+def _store(plan: Plan) -> PageStore:
+    store = PageStore(plan.paths.create(plan.paths.pages))
+    store.expire(timedelta(days=plan.settings.keep_days))
+    return store
+
+
+def _jobs(plan: Plan, store: PageStore) -> Jobs:
+    settings = plan.settings
+    return Jobs(
+        store,
+        plan.paths.locks,
+        timeout=settings.scanner_timeout,
+        cancel_grace=settings.cancel_grace,
+        max_page_bytes=settings.max_page_bytes,
+    )
+
+
+def _keep(store: PageStore, owner: str, voice: Voice) -> None:
+    """Leave finished pages for --recover, and nothing else."""
+    count = len(store.pages(owner))
+    if count:
+        store.leave(owner)
+        voice.kept(count, owner)
+    else:
+        store.discard(owner)
+
+
+@contextmanager
+def _stopping_kindly(scan: Scan, voice: Voice) -> Iterator[None]:
+    """The first Ctrl-C cancels the scan, the second ends the program at once (the workers notice and leave)."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if voice.stopping:
+            os._exit(Cancelled.exit_code)
+        voice.stop()
+        if not scan.cancel():
+            raise Cancelled("The scan was cancelled")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_run: bool) -> None:
+    """Write what an earlier scan left behind. Raises NothingFound when there is nothing."""
+    store = _store(plan)
+    left = store.left_behind()
+    if not left:
+        raise NothingFound("No scan has left pages behind")
+    if dry_run:
+        for each in left:
+            about = {"device": each.about.get("device"), "output": each.about.get("output")}
+            voice.result({"event": "kept", "id": each.owner, "begun": each.begun.isoformat(), "pages": each.pages, **about})
+        return
+    owner = owner or left[0].owner
+    pages = store.resume(owner)
+    device = str(next((each.about.get("device") for each in left if each.owner == owner), ""))
+    try:
+        output = open_output(plan, naming, device)
+    except DwtsvcError:
+        store.leave(owner)
+        raise
+    try:
+        for number, page in enumerate(pages, 1):
+            voice.page(number, write_page(page, store, output))
+        files = output.finish()
+    except BaseException:
+        output.abort()
+        store.leave(owner)
+        raise
+    store.discard(owner)
+    voice.done(len(pages), files, device)
