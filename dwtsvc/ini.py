@@ -184,7 +184,7 @@ def editing(path: Path, *, mode: int = 0o600) -> Iterator[Document]:
     link stays one. A new file gets `mode`, an old one keeps its mode and owner. The folder must exist. Raises
     BadConfiguration as `read` does, FileAccess and DiskFull.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # not resolve(), which raises an error of its own for links in a circle
     with _locked(path):
         document = read(path)
         before = document.text

@@ -112,11 +112,8 @@ def paper_area(size: str) -> Area | None:
 
 
 def _area(text: str) -> Area:
-    left, top, width, height = (float(part) for part in text.split(","))
-    _within(min(left, top), 0.0, 10_000.0)
-    _within(min(width, height), 1.0, 10_000.0)
-    _within(max(left + width, top + height), 1.0, 20_000.0)
-    return Area(left=left, top=top, width=width, height=height)
+    left, top, width, height = (_within(float(part), 0.0, 10_000.0) for part in text.split(","))
+    return Area(left=left, top=top, width=_within(width, 1.0, 10_000.0), height=_within(height, 1.0, 10_000.0))
 
 
 def _size(text: str) -> str:

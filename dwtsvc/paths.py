@@ -30,7 +30,7 @@ class Paths:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], platform: str = sys.platform) -> Paths:
-        """DWTSVC_HOME puts everything below one folder; else the system's service variables, else the user's folders."""
+        """DWTSVC_HOME puts all below one folder; else the folders systemd names to a service, else the user's."""
         if home := environ.get(HOME_VARIABLE):
             return _below(Path(home).absolute())
         if platform in ("win32", "darwin"):
