@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from typer._click import Command, Context
+from typer._click import Command, Context, Parameter
 from typer._completion_shared import get_completion_script
 from typer.core import TyperGroup
 
@@ -75,17 +75,21 @@ def _completion(shell: str) -> str:
 
 
 def _for_autoload(script: str) -> str:
-    """Let the file answer the very TAB that loads it: zsh runs an autoloaded file as the completion function itself."""
+    """Let the file answer the very TAB that loads it, too.
+
+    zsh makes an autoloaded file the body of the completion function: it runs at every TAB, and Typer's script, which
+    only registers another function, would offer nothing at the first. A file that is sourced has to register.
+    """
     function = f"_{NAME}_completion"
     definition, register, rest = script.rpartition(f"compdef {function} {NAME}")
     if not register:
         raise ValueError("Typer's script for zsh no longer ends in compdef")
-    choice = f'if [[ $zsh_eval_context[-1] == loadautofunc ]]; then\n  {function} "$@"\nelse\n  {register}\nfi'
+    choice = f'if [[ $funcstack[1] == _{NAME} ]]; then\n  {function} "$@"\nelse\n  {register}\nfi'
     return definition + choice + rest
 
 
 def _walk(command: Command, path: list[str], parent: Context | None) -> Iterator[tuple[list[str], Context]]:
-    context = command.context_class(command, info_name=path[-1], parent=parent)
+    context = command.context_class(command, info_name=path[-1], parent=parent, **command.context_settings)
     yield path, context
     for name, child in _children(context):
         yield from _walk(child, [*path, name], context)
@@ -110,8 +114,8 @@ def _page(context: Context, path: list[str], date: str) -> str:
         *_synopsis(context, path),
         ".SH DESCRIPTION",
         *_prose(text),
-        *_parameters(context, "argument", "ARGUMENTS"),
-        *_parameters(context, "option", "OPTIONS"),
+        *_explained_arguments(context),
+        *_options(context),
         *_commands(context, path),
         *_exit_status(),
         *(_surroundings() if len(path) == 1 else _elsewhere()),
@@ -122,7 +126,7 @@ def _page(context: Context, path: list[str], date: str) -> str:
 
 
 def _synopsis(context: Context, path: list[str]) -> list[str]:
-    words = [_argument(each) for each in context.command.params if each.param_type_name == "argument"]
+    words = [_argument(each) for each in _arguments(context)]
     if _children(context):
         words += [
             "[\\fICOMMAND\\fR]" if getattr(context.command, "invoke_without_command", False) else "\\fICOMMAND\\fR"
@@ -130,19 +134,27 @@ def _synopsis(context: Context, path: list[str]) -> list[str]:
     return [f"\\fB{_roff(' '.join(path))}\\fR [\\fIOPTIONS\\fR] {' '.join(words)}".rstrip()]
 
 
-def _argument(parameter: object) -> str:
+def _argument(parameter: Parameter) -> str:
     """NAME, [NAME] or NAME...; the metavar may already carry brackets or dots."""
-    written = str(getattr(parameter, "metavar", None) or getattr(parameter, "name", "")).upper()
+    written = (parameter.metavar or parameter.name).upper()
     word = f"\\fI{_roff(written.strip('[].'))}\\fR"
-    dots = "..." if getattr(parameter, "nargs", 1) != 1 else ""
-    return f"{word}{dots}" if getattr(parameter, "required", False) else f"[{word}]{dots}"
+    dots = "..." if parameter.nargs != 1 else ""
+    return f"{word}{dots}" if parameter.required else f"[{word}]{dots}"
 
 
-def _parameters(context: Context, kind: str, title: str) -> list[str]:
-    records = [
-        each.get_help_record(context) for each in context.command.get_params(context) if each.param_type_name == kind
-    ]
-    return _tagged(title, [(_names(names), _inline(text)) for names, text in filter(None, records)])
+def _arguments(context: Context) -> list[Parameter]:
+    return [each for each in context.command.params if each.param_type_name == "argument"]
+
+
+def _explained_arguments(context: Context) -> list[str]:
+    records = [(each, each.get_help_record(context)) for each in _arguments(context)]
+    return _tagged("ARGUMENTS", [(_argument(each), _inline(record[1])) for each, record in records if record])
+
+
+def _options(context: Context) -> list[str]:
+    options = [each for each in context.command.get_params(context) if each.param_type_name == "option"]
+    records = [each.get_help_record(context) for each in options]
+    return _tagged("OPTIONS", [(_names(names), _inline(text)) for names, text in filter(None, records)])
 
 
 def _names(names: str) -> str:

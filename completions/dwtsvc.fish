@@ -1,0 +1,1 @@
+complete --command dwtsvc --no-files --arguments "(env _DWTSVC_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) dwtsvc)" --condition "env _DWTSVC_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) dwtsvc"
