@@ -8,7 +8,7 @@ import tempfile
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from dwtsvc.errors import BadArguments, BadInput, DiskFull, FileAccess, InvalidOutput
 from dwtsvc.imaging.pdf import PdfWriter
@@ -55,8 +55,9 @@ LOSSY = frozenset({"jpeg", "webp"})
 DEEP = frozenset({"png", "tiff"})  # keep 16 bits a sample
 LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 
-READABLE = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
+READABLE = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 MAX_PIXELS = 400_000_000
+PLUGINS = (TiffImagePlugin, WebPImagePlugin)  # the two Pillow does not load by itself when formats are named
 DAMAGE = (
     OSError,
     SyntaxError,
@@ -276,7 +277,7 @@ def decode(path_or_file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int =
     The budget is checked from the header, before any pixel is decoded. BadInput for files that are unknown, truncated,
     damaged or too large; FileAccess for one that cannot be read.
     """
-    name = getattr(path_or_file, "name", None) or str(path_or_file)
+    name = _name_of(path_or_file)
     try:
         image = Image.open(path_or_file, formats=READABLE)
     except UnidentifiedImageError as error:
@@ -293,6 +294,12 @@ def decode(path_or_file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int =
             return ImageOps.exif_transpose(image)
         except DAMAGE as error:
             raise BadInput(f"'{name}' is damaged or cut short", why=str(error)) from error
+
+
+def _name_of(path_or_file: str | os.PathLike[str] | BinaryIO) -> str:
+    if isinstance(path_or_file, (str, os.PathLike)):
+        return os.fspath(path_or_file)
+    return str(getattr(path_or_file, "name", "the image"))
 
 
 def _unreadable(name: str, error: BaseException) -> BadInput | FileAccess:

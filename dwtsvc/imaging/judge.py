@@ -7,9 +7,11 @@ from PIL import Image, ImageChops, ImageFilter
 from dwtsvc.imaging.pixels import plain, to_8bit
 from dwtsvc.model import Mode
 
-REDUCTION = 4  # 300 dpi to 75: averages noise and the colour fringes at edges away, keeps a pen stroke
+REDUCTION = 4  # 300 dpi to 75: averages noise away, keeps a pen stroke
 PAPER_SHARE = 0.10  # the paper is brighter than all but this part of the page, dust and gloss apart
 COLOURFUL = 40  # levels between the strongest and weakest channel, once the paper's tint is taken off
+BLUR = 2  # radius at 75 dpi: red above a line and blue below it, a scanner out of register, cancel out; ink does not
+STILL_COLOURFUL = 14  # levels left after the blur
 COLOUR_SHARE = 0.0005  # of the page: a signature in blue ink
 DARK, BRIGHT = 0.25, 0.80  # of the paper's brightness: ink and paper; what is between is a tone
 TONE_WINDOW = 7  # at 75 dpi: a tone has neither ink nor paper within 1 mm, the edge of a letter has both
@@ -24,7 +26,7 @@ def mode_of(image: Image.Image) -> Mode:
     small = image.reduce(REDUCTION)
     if small.mode == "RGB":
         small = _neutral(small)
-        if _share(_spread(small), COLOURFUL, 255) > COLOUR_SHARE:
+        if _is_colourful(small):
             return Mode.COLOR
     return Mode.GRAY if _has_tones(small.convert("L")) else Mode.LINEART
 
@@ -50,6 +52,12 @@ def _paper(band: Image.Image) -> int:
     return 0
 
 
+def _is_colourful(image: Image.Image) -> bool:
+    sharp = _mask(_spread(image), COLOURFUL)
+    blurred = _mask(_spread(image.filter(ImageFilter.BoxBlur(BLUR))), STILL_COLOURFUL)
+    return _share(ImageChops.darker(sharp, blurred)) > COLOUR_SHARE
+
+
 def _spread(image: Image.Image) -> Image.Image:
     red, green, blue = image.split()
     strongest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
@@ -59,14 +67,16 @@ def _spread(image: Image.Image) -> Image.Image:
 
 def _has_tones(gray: Image.Image) -> bool:
     paper = _paper(gray)
-    darkest = gray.filter(ImageFilter.MinFilter(TONE_WINDOW))
-    brightest = gray.filter(ImageFilter.MaxFilter(TONE_WINDOW))
-    dark, bright = int(paper * DARK), int(paper * BRIGHT)
-    no_ink = darkest.point([255 * (level > dark) for level in range(256)])
-    no_paper = brightest.point([255 * (level < bright) for level in range(256)])
-    return _share(ImageChops.darker(no_ink, no_paper), 255, 255) > TONE_SHARE
+    no_ink = _mask(gray.filter(ImageFilter.MinFilter(TONE_WINDOW)), int(paper * DARK))
+    no_paper = ImageChops.invert(_mask(gray.filter(ImageFilter.MaxFilter(TONE_WINDOW)), int(paper * BRIGHT)))
+    return _share(ImageChops.darker(no_ink, no_paper)) > TONE_SHARE
 
 
-def _share(image: Image.Image, low: int, high: int) -> float:
-    """The part of the pixels whose level is low..high."""
-    return sum(image.histogram()[low : high + 1]) / (image.width * image.height)
+def _mask(image: Image.Image, level: int) -> Image.Image:
+    """255 where the image is brighter than the level, else 0."""
+    return image.point([255 * (value > level) for value in range(256)])
+
+
+def _share(mask: Image.Image) -> float:
+    """The part of the pixels that are set."""
+    return mask.histogram()[255] / (mask.width * mask.height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from array import array
@@ -29,7 +30,7 @@ SPACES = {1: "/DeviceGray", 3: "/DeviceRGB", 4: "/DeviceCMYK"}
 class Sink(Protocol):
     """Where the PDF goes: anything with write. A pipe will do, bytes are counted here."""
 
-    def write(self, data: Jpeg, /) -> object: ...
+    def write(self, data: memoryview, /) -> int | None: ...
 
 
 class PdfWriter:
@@ -130,7 +131,7 @@ class PdfWriter:
         parts: Iterable[Jpeg],
         length: int | None,
     ) -> None:
-        if dpi <= 0 or width <= 0 or height <= 0:
+        if not (0 < dpi < math.inf and width > 0 and height > 0):
             raise BadArguments(f"A PDF page needs a size, not {width} x {height} pixels at {dpi:g} dpi")
         image = self._new()
         told = f"{image + 1} 0 R" if length is None else f"{length}"
@@ -192,8 +193,11 @@ class PdfWriter:
     def _write(self, data: Jpeg) -> None:
         if self._position + len(data) > LIMIT:
             raise InvalidOutput("A PDF cannot be larger than 10 GB", hint="Write several files (a file name with {n}).")
-        self._file.write(data)
         self._position += len(data)
+        view = memoryview(data)
+        while len(view):  # an unbuffered file may take a part and say how much
+            taken = self._file.write(view)
+            view = view[len(view) if taken is None else taken :]
 
 
 def _deflated(bands: Iterable[bytes | memoryview]) -> Iterable[bytes]:

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from mmap import mmap
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from dwtsvc.errors import BadInput
 
@@ -130,9 +130,10 @@ def _not_jpeg(why: str) -> BadInput:
 def encode_g4(image: Image.Image) -> bytes:
     """A 1-bit image as one CCITT group 4 stream, black runs coded as black (TIFF photometric 0, PDF BlackIs1 false).
 
-    Pillow tags its images "1 = white" and libtiff codes set bits as black runs, hence the inversion.
+    Pillow tags its images "1 = white" and libtiff codes set bits as black runs, hence the inversion; by packed bytes,
+    because ImageChops.invert takes a white that Pillow holds as 1, not 255, for white again.
     """
-    return _strip(ImageChops.invert(image), "group4")
+    return _strip(Image.frombytes("1", image.size, image.tobytes(), "raw", "1;I", 0, 1), "group4")
 
 
 def encode_lzw(rows: bytes | memoryview, size: int) -> bytes:
