@@ -53,7 +53,7 @@ class Settings:
     format: str = _setting("auto", FORMAT, "What is written; auto follows the name of the output, else pdf.")
     quality: int = _setting(85, QUALITY, "Quality of JPEG and WebP, also inside PDF and TIFF.")
     tiff_compression: str = _setting(
-        "auto", TIFF_COMPRESSION, "Compression of TIFF; auto is g4 for black and white, else lzw."
+        "auto", TIFF_COMPRESSION, "Compression of TIFF; auto is g4 for black and white, else deflate."
     )
     scanner_timeout: float = _setting(
         120.0, kinds.seconds(0.1, 86400), "Seconds without any progress after which a scanner counts as hanging."

@@ -126,7 +126,7 @@ def test_replacing_a_section_keeps_the_lines_of_keys_it_keeps(path: Path) -> Non
         (b"[never closed\n", 1),
         (b"[ ]\n", 1),
         (b"= 5\n", 1),
-        (b"a = 1\nb = caf\xe9\n", 2),
+        (b"a = 1\nb = \xe9\n", 2),
         (b"\xff\xfea\x00=\x001\x00", 1),
         (b"a = 1\n\nb = \x1b[2J\n", 3),
         (b"a = 1\nb = \x00\n", 2),
@@ -190,6 +190,15 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
         assert sorted(each.name for each in tmp_path.iterdir()) == [".DSConfiguration.ini.lock", path.name]
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", " a ", '"', '""', '"a"', '" a', "a = b", "# a", "; a", "[a]", "a\tb", "é\u2028"]
+)
+def test_a_value_is_read_back_as_it_was_given(path: Path, value: str) -> None:
+    for _ in range(2):  # into a new line, then into an old one
+        ini.set_value(path, "dwtsvc", "device", value)
+        assert values(path) == [("dwtsvc", "device", value)]
 
 
 @pytest.mark.parametrize("value", ["a\nb = 2", "a\rb", "\x00", "\udcff"])
@@ -305,7 +314,7 @@ def documents(draw: st.DrawFn) -> str:
         else:
             lines.append(draw(junk))
     ends = [draw(st.sampled_from(["\n", "\r\n"])) for _ in lines]
-    if ends and draw(st.booleans()):
+    if draw(st.booleans()) and ends:
         ends[-1] = ""
     return draw(st.sampled_from(["", "\ufeff"])) + "".join(map("".join, zip(lines, ends, strict=True)))
 

@@ -73,7 +73,7 @@ def test_an_unknown_profile_is_told_with_the_names_there_are(paths: Paths) -> No
     ("name", "values", "said"),
     [
         ("a", {"mode": "sepia"}, "color, gray"),
-        ("a", {"resolutin": "300"}, "Did you mean resolution?"),
+        ("a", {"resolution_": "300"}, "Did you mean resolution?"),
         ("a", {"option.": "1"}, "option.NAME"),
         ("a", {"area": "1,2,3"}, "LEFT,TOP,WIDTH,HEIGHT"),
         ("a", {"area": "0,0,5,nan"}, "LEFT,TOP,WIDTH,HEIGHT"),
