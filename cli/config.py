@@ -16,7 +16,7 @@ from dwtsvc.paths import PROFILES_FILE, Paths
 if TYPE_CHECKING:
     from dwtsvc.profiles import Profile
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 profile_app = typer.Typer(
     help="Named scan profiles, for `dwtsvc scan --profile NAME`.",
     no_args_is_help=True,
