@@ -27,13 +27,17 @@ class PageEncoder:
         """Whether colour and gray pages end as JPEG, so that they may be stored as such."""
         return self.format in ("jpeg", "pdf") or (self.format == "tiff" and self._compression == "jpeg")
 
+    def copies(self, page: PageInfo) -> bool:
+        """Whether the stored bytes of a page are already the file that `write` would make."""
+        return page.encoding is Encoding.JPEG and self.format == "jpeg"
+
     def write(self, page: PageInfo, data: mmap, file: BinaryIO) -> None:
         """One page as an image file."""
         from dwtsvc.imaging import codecs
 
         if page.encoding is Encoding.RAW:
             codecs.encode_rows(page.raster, data, self.format, file, canvas=canvas(), quality=self._quality)  # type: ignore[arg-type]
-        elif self.format == "jpeg":
+        elif self.copies(page):
             file.write(data)
         else:
             image = codecs.decode(io.BytesIO(data))

@@ -229,7 +229,8 @@ class Jobs:
     ) -> None:
         self._store, self._lock_folder = store, lock_folder
         self._timeout, self._grace, self._max_bytes = timeout, cancel_grace, max_page_bytes
-        self._executor = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="develop")
+        # One more thread than cores: each page waits for the disk a few times on its way into the store.
+        self._executor = ThreadPoolExecutor((os.cpu_count() or 2) + 1, thread_name_prefix="develop")
         self._running: dict[Job, threading.Thread] = {}
         self._idle: dict[str, Station] = {}
         self._lock = threading.Lock()

@@ -13,12 +13,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from mmap import mmap
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from dwtsvc import locks
-from dwtsvc.buffer import storage_error, sync_folder
+from dwtsvc.buffer import PageStore, storage_error, sync_folder
 from dwtsvc.errors import BadArguments, FileAccess
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
@@ -82,7 +81,24 @@ class PartFile:
             raise storage_error(error, self.target) from error
         return self.target
 
+    def adopt(self, source: Path) -> bool:
+        """Make a synced file of the store appear as the target without a copy; False where that cannot be."""
+        if self._force:
+            return False
+        try:
+            os.chmod(source, os.fstat(self.file.fileno()).st_mode & 0o777)
+            os.link(source, self.target)
+        except FileExistsError:
+            self.abort()
+            raise _exists(self.target) from None
+        except OSError:  # another file system, or one without links
+            return False
+        self.abort()
+        sync_folder(self.target.parent)
+        return True
+
     def abort(self) -> None:
+        """Leave no part file behind."""
         self._part.unlink(missing_ok=True)
         self._close()
 
@@ -124,7 +140,7 @@ def _exists(path: Path) -> FileAccess:
 class Output(Protocol):
     """Where the pages of a job go, one after another."""
 
-    def add(self, page: PageInfo, data: mmap) -> list[Path]:
+    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
         """Write a page; the files that are complete now."""
 
     def finish(self) -> list[Path]:
@@ -158,13 +174,15 @@ class FileEach:
         self._names, self._encoder = names, encoder
         self._next: PartFile | None = names.reserve()
 
-    def add(self, page: PageInfo, data: mmap) -> list[Path]:
+    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
         part = self._next or self._names.reserve()
         self._next = part
-        with _writing(part.target):
-            self._encoder.write(page, data, part.file)
+        if not (self._encoder.copies(page) and part.adopt(store.path(page))):
+            with store.reading(page) as data, _writing(part.target):
+                self._encoder.write(page, data, part.file)
+            part.commit()
         self._next = None
-        return [part.commit()]
+        return [part.target]
 
     def finish(self) -> list[Path]:
         self.abort()
@@ -183,8 +201,8 @@ class Document:
         self._encoder = encoder
         self._writer = encoder.document(part.file)
 
-    def add(self, page: PageInfo, data: mmap) -> list[Path]:
-        with _writing(self._part.target):
+    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
+        with store.reading(page) as data, _writing(self._part.target):
             self._encoder.append(page, data, self._writer)
         return []
 
@@ -207,8 +225,8 @@ class StandardOutput:
         self._file: BinaryIO = tempfile.TemporaryFile() if encoder.format == "tiff" else stream  # type: ignore[assignment]
         self._writer = encoder.document(self._file) if encoder.format in DOCUMENTS else None
 
-    def add(self, page: PageInfo, data: mmap) -> list[Path]:
-        with _writing(Path("-")):
+    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
+        with store.reading(page) as data, _writing(Path("-")):
             if self._writer:
                 self._encoder.append(page, data, self._writer)
             else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from dwtsvc.buffer import PageStore, storage_error
 from dwtsvc.devices.process import PageReady
-from dwtsvc.errors import DiskFull
 from dwtsvc.formats import PageEncoder, canvas
+from dwtsvc.imaging import jpeg
 from dwtsvc.jobs import Developed, Job
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster, ScanRequest, Step
 from dwtsvc.outputs import Output
@@ -39,6 +41,8 @@ class Developer:
                 return self._from_jpeg(page, data)
             if self._mode is page.raster.mode and not self._becomes_jpeg(self._mode):
                 return Developed(page.path, Encoding.RAW, page.raster)
+            if self._mode is page.raster.mode and jpeg.can_encode(page.raster):
+                return _store(page, "jpeg", jpeg.encode(page.raster, data, self._quality), Encoding.JPEG, page.raster)
             return self._from_image(page, canvas().load(page.raster, data))  # type: ignore[arg-type]
 
     def _becomes_jpeg(self, mode: Mode) -> bool:
@@ -61,23 +65,39 @@ class Developer:
 
             mode = judge.mode_of(image)
         if self._becomes_jpeg(mode):
-            return self._store_jpeg(page, _in_mode(image, mode), mode)
+            return self._as_jpeg(page, _in_mode(image, mode), mode)
         if mode is page.raster.mode:
             return Developed(page.path, Encoding.RAW, page.raster)
         return _store_rows(page, _in_mode(image, mode))
 
-    def _store_jpeg(self, page: PageReady, image: Image, mode: Mode) -> Developed:
+    def _as_jpeg(self, page: PageReady, image: Image, mode: Mode) -> Developed:
+        import tempfile
+
         from dwtsvc.imaging import codecs
 
-        path = page.path.with_name(f"{page.slot}.jpeg")
-        try:
-            with path.open("w+b") as file:
-                codecs.encode(image, "jpeg", file, dpi=page.raster.dpi, quality=self._quality)
-        except (OSError, DiskFull) as error:
-            path.unlink(missing_ok=True)
-            raise storage_error(error, path) if isinstance(error, OSError) else error
-        channels = 3 if mode is Mode.COLOR else 1
-        return Developed(path, Encoding.JPEG, _packed(page.raster, channels, 8))
+        with tempfile.TemporaryFile(dir=page.path.parent) as file:  # a real file, so that Pillow releases the GIL
+            codecs.encode(image, "jpeg", file, dpi=page.raster.dpi, quality=self._quality)
+            file.seek(0)
+            raster = _packed(page.raster, 3 if mode is Mode.COLOR else 1, 8)
+            return _store(page, "jpeg", file.read(), Encoding.JPEG, raster)
+
+
+def _store(page: PageReady, kind: str, data: bytes, encoding: Encoding, raster: Raster) -> Developed:
+    """Write the bytes beside the slot, for the store to take over."""
+    path = page.path.with_name(f"{page.slot}.{kind}")
+    try:
+        with open(path, "wb", buffering=0, opener=_private) as file:
+            written = file.write(data)
+        if written != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise storage_error(error, path) from error
+    return Developed(path, encoding, raster)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _in_mode(image: Image, mode: Mode) -> Image:
@@ -90,12 +110,9 @@ def _in_mode(image: Image, mode: Mode) -> Image:
 
 
 def _store_rows(page: PageReady, image: Image) -> Developed:
-    lineart = image.mode == "1"
-    path = page.path.with_name(f"{page.slot}.rows")
-    rows = image.tobytes("raw", "1;I") if lineart else image.tobytes()
-    path.write_bytes(rows)
-    depth = 1 if lineart else 16 if image.mode.startswith("I") else 8
-    return Developed(path, Encoding.RAW, _packed(page.raster, 1, depth))
+    depth = 1 if image.mode == "1" else 16 if image.mode.startswith("I") else 8
+    rows = image.tobytes("raw", "1;I") if depth == 1 else image.tobytes()
+    return _store(page, "rows", rows, Encoding.RAW, _packed(page.raster, 1, depth))
 
 
 def _packed(raster: Raster, channels: int, depth: int) -> Raster:
@@ -138,8 +155,7 @@ def write_job(
 
 def write_page(page: PageInfo, store: PageStore, output: Output) -> Written:
     """One stored page into the output; a page that is safe in a file of its own leaves the store."""
-    with store.reading(page) as data:
-        files = output.add(page, data)
+    files = output.add(page, store)
     if files:
         store.drop(page)
     return Written(page, tuple(files))

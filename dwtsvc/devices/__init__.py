@@ -14,7 +14,7 @@ from dwtsvc.errors import DriverError, MissingDependency, NoScanner
 from dwtsvc.model import Device
 
 if TYPE_CHECKING:
-    from dwtsvc.devices.process import DeviceProcess
+    from dwtsvc.devices.process import Child, DeviceProcess
 
 BUILT_IN = {"sane": "dwtsvc.devices.sane", "virtual": "dwtsvc.devices.virtual"}
 if sys.platform == "win32":
@@ -38,12 +38,23 @@ def split_id(device: str) -> tuple[str, str]:
     raise NoScanner(f"There is no scanner '{device}'", hint="`dwtsvc devices` lists the scanners.")
 
 
+_prepared: dict[str, Child] = {}
+
+
+def prepare(driver: str) -> None:
+    """Start a driver's worker ahead of its first `connect`, so that its start overlaps with what comes before."""
+    from dwtsvc.devices.process import ProcessChild
+
+    if driver in BUILT_IN:
+        _prepared[driver] = ProcessChild(BUILT_IN[driver])
+
+
 def connect(driver: str, *, timeout: float, cancel_grace: float = 5.0) -> DeviceProcess:
     """Start a worker for a driver by its short name."""
     from dwtsvc.devices.process import DeviceProcess, ProcessChild
 
-    module = BUILT_IN.get(driver) or drivers()[driver]
-    return DeviceProcess(ProcessChild(module), timeout=timeout, cancel_grace=cancel_grace)
+    child = _prepared.pop(driver, None) or ProcessChild(BUILT_IN.get(driver) or drivers()[driver])
+    return DeviceProcess(child, timeout=timeout, cancel_grace=cancel_grace)
 
 
 def discover(timeout: float, only: str | None = None) -> Iterator[Device | DriverError]:
