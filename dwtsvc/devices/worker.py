@@ -184,8 +184,8 @@ class Session:
         except Exception as error:  # a driver's own bug must reach the parent as words, not as a traceback
             self._fail(DriverError("The driver has a fault of its own", why=f"{type(error).__name__}: {error}"))
 
-    def _say(self, word: str, **values: Any) -> None:
-        wire.write(self._outbox, say=word, **values)
+    def _say(self, say: str, /, **values: Any) -> None:
+        wire.write(self._outbox, say=say, **values)
 
     def _fail(self, error: DwtsvcError) -> None:
         self._say("failed", word=error.word, what=error.what, why=error.why, hint=error.hint)
