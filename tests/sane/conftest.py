@@ -65,9 +65,9 @@ def faulty(fault_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def sane_test(sane_parts: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def sane_test(fault_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """SANE's own test backend (test:0, test:1, test:2) for this process and those it starts."""
-    env = rig.environment_of_test(tmp_path / "sane.d")
+    env = rig.environment_of_test(tmp_path / "sane.d", fault_library)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     return env

@@ -18,7 +18,7 @@ MODES = {Mode.COLOR: ("Color", "8"), Mode.GRAY: ("Gray", "8"), Mode.LINEART: ("G
 PICTURES = ("Solid black", "Solid white", "Color pattern", "Grid")
 ORDERS = ("RGB", "RBG", "GBR", "GRB", "BRG", "BGR")
 AREA = Area(width=80, height=60)
-SMALL = {"resolution": 75, "area": AREA}
+SMALL: dict[str, Any] = {"source": Source.FLATBED, "resolution": 75, "area": AREA}
 ADF_SMALL: dict[str, Any] = {"source": Source.FEEDER, "resolution": 75, "area": Area(width=60, height=80)}
 DUPLEX_SMALL: dict[str, Any] = {**ADF_SMALL, "source": Source.DUPLEX}
 SIZE = (rig.pixels(60, 75), rig.pixels(80, 75))
@@ -41,9 +41,8 @@ def both(
     args += [f"--{name}={value}" for name, value in raw.items() if name != "depth"]
     theirs = rig.scanimage(args, env, tmp_path / "scanimage")
     assert theirs.code == 0, theirs.stderr
-    taken = rig.take(
-        "test:0", tmp_path / "ours", mode=mode, resolution=resolution, area=area, options=tuple(raw.items())
-    )
+    request: dict[str, Any] = {"source": Source.FLATBED, "mode": mode, "resolution": resolution, "area": area}
+    taken = rig.take("test:0", tmp_path / "ours", options=tuple(raw.items()), **request)
     if taken.error:
         raise taken.error
     (ours,) = taken.pages
@@ -70,14 +69,23 @@ def test_sixteen_bits_a_sample(sane_test: dict[str, str], tmp_path: Path, mode: 
     assert ours == theirs
 
 
-@pytest.mark.parametrize("depth", ["8", "16"])
 @pytest.mark.parametrize("order", ORDERS)
-def test_three_passes_in_any_order_make_one_colour_page(
-    sane_test: dict[str, str], tmp_path: Path, order: str, depth: str
-) -> None:
-    ours, theirs = both(sane_test, tmp_path, depth=depth, three_pass="yes", three_pass_order=order)
+def test_three_passes_in_any_order_make_one_colour_page(sane_test: dict[str, str], tmp_path: Path, order: str) -> None:
+    ours, theirs = both(sane_test, tmp_path, three_pass="yes", three_pass_order=order)
     assert ours.channels == 3
     assert ours == theirs
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_three_passes_of_sixteen_bits_are_the_same_page_as_one_pass(
+    sane_test: dict[str, str], tmp_path: Path, order: str
+) -> None:
+    # scanimage aborts on three passes of 16 bits (assertion parm.depth == 8), so one pass is the reference
+    _, theirs = both(sane_test, tmp_path, depth="16")
+    passes = (("depth", "16"), ("three-pass", "yes"), ("three-pass-order", order))
+    taken = rig.take("test:0", tmp_path / "passes", options=passes, **SMALL)
+    assert taken.error is None
+    assert taken.pages == [theirs]
 
 
 @pytest.mark.parametrize("mode", [Mode.COLOR, Mode.GRAY])
@@ -111,10 +119,8 @@ def test_a_page_of_unknown_height_ends_where_its_rows_end(
         {"read_limit": "yes", "read_limit_size": "1"},
         {"non_blocking": "yes"},
         {"non_blocking": "yes", "select_fd": "yes"},
-        {"invert_endianess": "yes"},
-        {"invert_endianess": "yes", "depth": "16"},
+        {"depth": "16", "invert_endianess": "yes"},
         {"read_delay": "yes", "read_delay_duration": "20000"},
-        {"source": "Automatic Document Feeder"},
         {"enable_test_options": "yes"},
     ],
     ids=lambda options: ",".join(options),
@@ -164,7 +170,7 @@ def test_ten_pages_from_the_test_feeder(sane_test: dict[str, str], tmp_path: Pat
     source = "Automatic Document Feeder"
     args = ["-d", "test:0", "--source", source, "--mode", "Color", "--resolution", "75", "-x", "80", "-y", "60"]
     theirs = rig.scanimage(args, sane_test, tmp_path / "scanimage", batch=True).pages
-    ours = rig.take("test:0", tmp_path / "ours", source=Source.FEEDER, **SMALL)
+    ours = rig.take("test:0", tmp_path / "ours", source=Source.FEEDER, resolution=75, area=AREA)
     assert ours.error is None
     assert len(ours.pages) == 10
     assert ours.pages == list(theirs)
@@ -287,6 +293,8 @@ def test_one_scan_leaves_nothing_behind_for_the_next_of_the_same_worker(faulty: 
         worker.open("dwtfault:glass")
         for area in (Area(width=60, height=80), None):
             request = ScanRequest(device="sane:dwtfault:glass", resolution=75, area=area)
-            pages = [event for event in worker.scan(request, tmp_path) if isinstance(event, PageReady)]
-            sizes += [(page.raster.width, page.raster.height) for page in pages]
+            for event in worker.scan(request, tmp_path):
+                if isinstance(event, PageReady):
+                    sizes.append((event.raster.width, event.raster.height))
+                    worker.release(event.slot, kept=False)
     assert sizes == [SIZE, rig.a4_pixels(75)]
