@@ -15,8 +15,8 @@ from dwtsvc.imaging.pdf import PdfWriter
 from dwtsvc.imaging.pixels import (
     CHANNELS_AND_DEPTH,
     Rows,
-    checked,
     image_bands,
+    page_bytes,
     plain,
     raw_bands,
     to_8bit,
@@ -102,9 +102,9 @@ class Canvas:
         `rows` hold at least height * bytes_per_line bytes, else PageDamaged.
         """
         mode, rawmode = _modes(raster)
-        view = checked(raster, rows)
+        page_bytes(raster, rows)
         image = self._blank(mode, (raster.width, raster.height or 0))
-        image.frombytes(view, "raw", rawmode, raster.bytes_per_line, 1)
+        image.frombytes(rows, "raw", rawmode, raster.bytes_per_line, 1)  # type: ignore[arg-type]
         return image
 
     def _blank(self, mode: str, size: tuple[int, int]) -> Image.Image:

@@ -30,7 +30,7 @@ SPACES = {1: "/DeviceGray", 3: "/DeviceRGB", 4: "/DeviceCMYK"}
 class Sink(Protocol):
     """Where the PDF goes: anything with write. A pipe will do, bytes are counted here."""
 
-    def write(self, data: memoryview, /) -> int | None: ...
+    def write(self, data: Jpeg, /) -> int | None: ...
 
 
 class PdfWriter:
@@ -194,10 +194,10 @@ class PdfWriter:
         if self._position + len(data) > LIMIT:
             raise InvalidOutput("A PDF cannot be larger than 10 GB", hint="Write several files (a file name with {n}).")
         self._position += len(data)
-        view = memoryview(data)
-        while len(view):  # an unbuffered file may take a part and say how much
-            taken = self._file.write(view)
-            view = view[len(view) if taken is None else taken :]
+        taken = self._file.write(data)
+        while taken is not None and taken < len(data):  # an unbuffered file may take a part and say how much
+            data = data[taken:]
+            taken = self._file.write(data)
 
 
 def _deflated(bands: Iterable[bytes | memoryview]) -> Iterable[bytes]:

@@ -50,13 +50,17 @@ def image_bands(image: Image.Image) -> Iterator[bytes]:
         yield image.crop((0, top, width, min(top + step, height))).tobytes()
 
 
-def raw_bands(raster: Raster, rows: Rows) -> Iterator[bytes | memoryview]:
-    """The rows of a raw page without their padding, some MB at a time and without a copy where there is none."""
+def raw_bands(raster: Raster, rows: Rows) -> Iterator[bytes]:
+    """The rows of a raw page without their padding, some MB at a time.
+
+    Bands are copies, a small part of what compressing them costs: a view that lives on in a traceback would keep the
+    caller from closing a memory map, and the BufferError of that would hide the real one.
+    """
     packed, line = row_bytes(raster.width, raster.channels, raster.depth), raster.bytes_per_line
-    view, step = checked(raster, rows), rows_in_band(packed)
-    for start in range(0, len(view), step * line):
-        band = view[start : start + step * line]
-        yield band if packed == line else b"".join(band[at : at + packed] for at in range(0, len(band), line))
+    end, step = page_bytes(raster, rows), rows_in_band(packed) * line
+    for start in range(0, end, step):
+        band = bytes(rows[start : min(start + step, end)])
+        yield band if packed == line else b"".join([band[at : at + packed] for at in range(0, len(band), line)])
 
 
 def rows_in_band(size: int) -> int:
@@ -65,15 +69,20 @@ def rows_in_band(size: int) -> int:
 
 
 def checked(raster: Raster, rows: Rows) -> memoryview:
-    """The rows as a view of exactly height * bytes_per_line bytes; PageDamaged if they are fewer or cannot be."""
+    """The rows as a view of exactly height * bytes_per_line bytes, else PageDamaged; see `raw_bands` on views."""
+    needed = page_bytes(raster, rows)
+    return memoryview(rows)[:needed]
+
+
+def page_bytes(raster: Raster, rows: Rows) -> int:
+    """The bytes that the page has, height * bytes_per_line; PageDamaged if fewer are there or it cannot be."""
     packed = row_bytes(raster.width, raster.channels, raster.depth)
     if raster.height is None or min(raster.width, raster.height) < 1 or raster.bytes_per_line < packed:
         raise PageDamaged("The page's description makes no sense", why=str(raster))
     needed = raster.height * raster.bytes_per_line
-    view = memoryview(rows)
-    if len(view) < needed:
-        raise PageDamaged("The page is incomplete", why=f"{len(view)} of {needed} bytes are there")
-    return view[:needed]
+    if len(rows) < needed:
+        raise PageDamaged("The page is incomplete", why=f"{len(rows)} of {needed} bytes are there")
+    return needed
 
 
 def bytes_view(rows: bytes | memoryview, size: int) -> Image.Image:

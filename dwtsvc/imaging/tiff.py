@@ -18,8 +18,8 @@ from dwtsvc.imaging.pixels import (
     CHANNELS_AND_DEPTH,
     Rows,
     bytes_view,
-    checked,
     image_bands,
+    page_bytes,
     plain,
     raw_bands,
     row_bytes,
@@ -90,12 +90,12 @@ class TiffWriter:
 
     def add_rows(self, raster: Raster, rows: Rows, *, dpi: float | None = None, compression: str = "auto") -> None:
         """Add raw rows as `raster` describes them, every bit kept (16-bit colour too)."""
-        view = checked(raster, rows)
+        page_bytes(raster, rows)
         name = _chosen(compression, raster.depth)
         size = raster.width, raster.height or 0
         dpi = raster.dpi if dpi is None else dpi
         if name == "g4":
-            image = Image.frombytes("1", size, view, "raw", "1;I", raster.bytes_per_line, 1)
+            image = Image.frombytes("1", size, rows, "raw", "1;I", raster.bytes_per_line, 1)  # type: ignore[arg-type]
             self.add_image(image, dpi=dpi, compression=name)
             return
         gray = MIN_IS_WHITE if raster.depth == 1 else MIN_IS_BLACK

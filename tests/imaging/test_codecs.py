@@ -11,6 +11,8 @@ import subprocess
 import sys
 import zlib
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,12 @@ def written(path: Path, image, format, **how) -> Image.Image:
     with open(path, "w+b") as file:
         encode(image, format, file, **{"dpi": 300, **how})
     return Image.open(path)
+
+
+@contextmanager
+def mapped_file(path: Path) -> Iterator[mmap.mmap]:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        yield mapped
 
 
 def png_samples(data: bytes, channels: int) -> tuple[int, int, int, array]:
@@ -281,6 +289,7 @@ def test_the_pixel_budget_is_checked_before_decoding(tmp_path):
     assert decode(tmp_path / "small.png", max_pixels=10_000).size == (100, 100)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "bmp", "webp"])
 def test_a_truncated_file_is_bad_input(picture, tmp_path, format):
     path = tmp_path / "page"
@@ -299,6 +308,7 @@ def test_unknown_and_missing_files_are_told_apart(tmp_path):
         decode(tmp_path / "b.jpg")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own words on damaged TIFF tags
 @pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "bmp", "webp"])
 def test_damaged_bytes_decode_or_are_bad_input_and_nothing_else(picture, tmp_path, format):
     path, dice = tmp_path / "page", random.Random(format)
@@ -308,10 +318,8 @@ def test_damaged_bytes_decode_or_are_bad_input_and_nothing_else(picture, tmp_pat
         data = bytearray(whole)
         for _ in range(8):
             data[dice.randrange(min(len(data), 400))] = dice.randrange(256)
-        try:
+        with suppress(BadInput):
             decode(io.BytesIO(data), max_pixels=1_000_000)
-        except BadInput:
-            pass
 
 
 def jpeg(image: Image.Image, **how) -> bytes:
@@ -357,3 +365,23 @@ def test_a_jpeg_can_go_into_a_pipe(picture):
         encode(picture.resize((40, 30)), "jpeg", file, dpi=300)
     with os.fdopen(reader, "rb") as file:
         assert decode(io.BytesIO(file.read())).size == (40, 30)
+
+
+@pytest.mark.parametrize("format", list(codecs.FORMATS))
+def test_a_disk_error_is_not_hidden_by_a_memory_map_that_cannot_close(picture, as_rows, tmp_path, format):
+    raster, rows = as_rows(picture)
+    (tmp_path / "rows").write_bytes(rows)
+
+    class Broken(io.BytesIO):
+        def write(self, data) -> int:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"), mapped_file(tmp_path / "rows") as mapped:
+        encode_rows(raster, mapped, format, Broken(), canvas=Canvas())
+
+
+def test_damage_is_not_hidden_by_a_memory_map_that_cannot_close(as_rows, picture, tmp_path):
+    raster, rows = as_rows(picture)
+    (tmp_path / "rows").write_bytes(rows[:-1])
+    with pytest.raises(PageDamaged), mapped_file(tmp_path / "rows") as mapped:
+        Canvas().load(raster, mapped)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import random
 import re
@@ -11,7 +12,10 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import img2pdf
 import pypdf
@@ -23,12 +27,19 @@ from dwtsvc.errors import BadArguments, BadInput, InvalidOutput
 from dwtsvc.imaging import pdf
 from dwtsvc.imaging.codecs import encode, encode_g4, jpeg_info
 from dwtsvc.imaging.pdf import PdfWriter
+from dwtsvc.imaging.tiff import TiffWriter
 
 
 def jpeg(image: Image.Image, **how) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", **how)
     return file.getvalue()
+
+
+@contextmanager
+def mapped_file(path: Path) -> Iterator[mmap.mmap]:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        yield mapped
 
 
 def rendered(data: bytes, page: int = 0, dpi: float = 300, mode: str = "RGB") -> Image.Image:
@@ -237,3 +248,17 @@ def test_rows_in_parts_become_one_stream():
     file = written(lambda w: w.add_flate([data[:900], data[900:]], width=30, height=20, channels=3, dpi=72))
     image = pypdf.PdfReader(io.BytesIO(file)).pages[0]["/Resources"]["/XObject"]["/P"]
     assert zlib.decompress(image._data) == data
+
+
+@pytest.mark.parametrize("kind", [PdfWriter, TiffWriter])
+def test_a_disk_error_is_not_hidden_by_the_memory_map_of_a_jpeg(picture, tmp_path, kind):
+    (tmp_path / "a.jpg").write_bytes(jpeg(picture))
+
+    class Full(io.BytesIO):
+        def write(self, data) -> int:
+            if len(data) > 1_000:
+                raise OSError(28, "No space left on device")
+            return super().write(data)
+
+    with pytest.raises(OSError, match="No space"), mapped_file(tmp_path / "a.jpg") as mapped, kind(Full()) as writer:
+        writer.add_jpeg(mapped, dpi=300)
