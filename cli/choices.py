@@ -26,7 +26,7 @@ def size(incomplete: str) -> list[str]:
 
 
 def format(incomplete: str) -> list[str]:
-    from dwtsvc.config import FORMATS
+    from dwtsvc.suffixes import FORMATS
 
     return _starting(list(FORMATS), incomplete)
 

@@ -18,10 +18,10 @@ from dwtsvc.ini import Entry
 from dwtsvc.kinds import Kind
 from dwtsvc.model import Mode, Source
 from dwtsvc.paths import HOME_VARIABLE, Paths
+from dwtsvc.suffixes import FORMATS
 
 SECTION = "dwtsvc"
 PREFIX = "DWTSVC_"
-FORMATS = ("jpeg", "png", "tiff", "bmp", "webp", "pdf")
 FORMAT = kinds.words("auto", *FORMATS, jpg="jpeg", tif="tiff")
 TIFF_COMPRESSION = kinds.words("auto", "none", "lzw", "deflate", "jpeg", "g4")
 QUALITY = kinds.whole(1, 100)
