@@ -38,12 +38,17 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {"PATH": path, "HOME": str(tmp_path), "TERM": "dumb", "LC_ALL": "C.UTF-8", "DWTSVC_HOME": str(tmp_path)}
 
 
+def stale(folder: str, current: dict[str, str]) -> set[str]:
+    """The names of the files that differ, are missing or are left over."""
+    return {name for name, _ in on_disk(folder).items() ^ current.items()}
+
+
 def test_man_holds_what_make_man_would_write() -> None:
-    assert on_disk("man") == papers.man_pages(main.command())
+    assert stale("man", papers.man_pages(main.command())) == set(), "run `make man`"
 
 
 def test_completions_holds_what_make_completions_would_write() -> None:
-    assert on_disk("completions") == papers.completions()
+    assert stale("completions", papers.completions()) == set(), "run `make completions`"
 
 
 def test_every_command_and_subcommand_has_a_page() -> None:
