@@ -367,17 +367,21 @@ def test_a_jpeg_can_go_into_a_pipe(picture):
         assert decode(io.BytesIO(file.read())).size == (40, 30)
 
 
+@pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("format", list(codecs.FORMATS))
-def test_a_disk_error_is_not_hidden_by_a_memory_map_that_cannot_close(picture, as_rows, tmp_path, format):
-    raster, rows = as_rows(picture)
-    (tmp_path / "rows").write_bytes(rows)
+def test_a_disk_error_is_not_hidden_by_a_memory_map_that_cannot_close(tmp_path, format, depth):
+    line = 200 * 3 * depth // 8
+    raster = Raster(width=200, height=150, channels=3, depth=depth, bytes_per_line=line, dpi=300)
+    (tmp_path / "rows").write_bytes(random.Random(1).randbytes(line * 150))
 
-    class Broken(io.BytesIO):
+    class Full(io.BytesIO):
         def write(self, data) -> int:
-            raise OSError(28, "No space left on device")
+            if len(data) > 1_000:
+                raise OSError(28, "No space left on device")
+            return super().write(data)
 
     with pytest.raises(OSError, match="No space"), mapped_file(tmp_path / "rows") as mapped:
-        encode_rows(raster, mapped, format, Broken(), canvas=Canvas())
+        encode_rows(raster, mapped, format, Full(), canvas=Canvas(), tiff_compression="none")
 
 
 def test_damage_is_not_hidden_by_a_memory_map_that_cannot_close(as_rows, picture, tmp_path):
