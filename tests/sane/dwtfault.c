@@ -63,7 +63,7 @@ typedef struct {
 static const SANE_Device adf = {"adf", "dwtsvc", "fault feeder", "virtual device"};
 static const SANE_Device glass = {"glass", "dwtsvc", "fault glass", "virtual device"};
 
-/* Has glibc load libgcc_s now instead of at the first pthread_exit; see PRELOAD in rig.py. */
+/* Has glibc set up stack unwinding now instead of at the first pthread_exit; see PRELOAD in rig.py. */
 __attribute__((constructor)) static void load_unwinder(void) {
   void *frame;
   if (getenv("LD_PRELOAD")) backtrace(&frame, 1);

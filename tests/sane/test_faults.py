@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from dwtsvc.devices import connect, discover
-from dwtsvc.devices.process import PageStarted
+from dwtsvc.devices.process import DeviceProcess, PageReady, PageStarted
 from dwtsvc.errors import (
     Cancelled,
     CoverOpen,
@@ -54,7 +55,7 @@ CLASSES: dict[int, type[DwtsvcError]] = {
 }
 WORDS = {
     1: "Operation not supported",
-    2: "Operation was cancelled",
+    2: "Operation was canceled",
     3: "Device busy",
     4: "Invalid argument",
     5: "End of file reached",
@@ -291,14 +292,15 @@ def test_a_process_that_a_backend_leaves_behind_does_not_hide_the_crash(faulty: 
 def test_a_worker_that_is_killed_is_noticed_within_a_second(faulty: Faulty, tmp_path: Path) -> None:
     faulty(row_delay_us=10_000)
     request = ScanRequest(device="sane:dwtfault:adf", **ADF)
-    killed = 0.0
-    with connect("sane", timeout=30) as worker, pytest.raises(DeviceLost):
+    with connect("sane", timeout=30) as worker:
         worker.open("dwtfault:adf")
-        for event in worker.scan(request, tmp_path):
-            if isinstance(event, PageStarted) and not killed:
-                killed = monotonic()
-                os.kill(faulty.calls("open")[0].pid, signal.SIGKILL)
-    assert monotonic() - killed < PROMISED
+        events = worker.scan(request, tmp_path)
+        assert any(isinstance(event, PageStarted) for event in events)
+        killed = monotonic()
+        os.kill(faulty.calls("open")[0].pid, signal.SIGKILL)
+        with pytest.raises(DeviceLost):
+            list(events)
+        assert monotonic() - killed < PROMISED
 
 
 def test_after_a_crash_the_next_worker_scans(faulty: Faulty, tmp_path: Path) -> None:
@@ -391,41 +393,35 @@ def test_a_cancel_does_not_wait_for_the_end_of_the_page(faulty: Faulty, tmp_path
     faulty(row_delay_us=50_000, frames=frames)  # 236 rows: a page takes 12 s
     started = monotonic()
     request = ScanRequest(device="sane:dwtfault:adf", **ADF)
-    with connect("sane", timeout=30) as worker, pytest.raises(Cancelled):
+    with connect("sane", timeout=30) as worker:
         worker.open("dwtfault:adf")
-        for _ in cancelling(worker.scan(request, tmp_path), faulty, worker):
-            pass
+        threading.Thread(target=cancel_after_start, args=(faulty, worker), daemon=True).start()
+        with pytest.raises(Cancelled):
+            list(worker.scan(request, tmp_path))
     assert monotonic() - started < 10
     assert faulty.left_idle()
     assert faulty.calls("eof") == []
 
 
-def cancelling(events: Iterator[Any], faulty: Faulty, worker: Any) -> Iterator[Any]:
-    """Pass events on; a helper cancels as soon as the device has begun its first page."""
-    import threading
-
-    def watch() -> None:
-        while not faulty.calls("start"):
-            sleep(0.01)
-        worker.cancel()
-
-    threading.Thread(target=watch, daemon=True).start()
-    yield from events
+def cancel_after_start(faulty: Faulty, worker: DeviceProcess) -> None:
+    while not faulty.calls("start"):
+        sleep(0.01)
+    worker.cancel()
 
 
 def test_a_cancel_ends_a_driver_that_hangs(faulty: Faulty, tmp_path: Path) -> None:
     faulty(action="hang", fail_at=2)
     request = ScanRequest(device="sane:dwtfault:adf", **ADF)
-    begun = 0
-    with connect("sane", timeout=30, cancel_grace=1.0) as worker, pytest.raises(Cancelled):
+    with connect("sane", timeout=30, cancel_grace=1.0) as worker:
         worker.open("dwtfault:adf")
-        for event in worker.scan(request, tmp_path):
-            begun += isinstance(event, PageStarted)
-            if begun == 2:
-                asked = monotonic()
-                worker.cancel()
-                begun += 1
-    assert monotonic() - asked < 1.0 + 2 * PROMISED  # the grace, and a killed worker to be waited for
+        events = worker.scan(request, tmp_path)
+        assert any(isinstance(event, PageReady) for event in events)
+        assert any(isinstance(event, PageStarted) for event in events)  # page 2, in which it hangs
+        worker.cancel()
+        asked = monotonic()
+        with pytest.raises(Cancelled):
+            list(events)
+        assert monotonic() - asked < 1.0 + PROMISED
     assert gone(faulty.calls("open")[0].pid)
 
 
@@ -491,17 +487,33 @@ def test_a_hang_while_listing_ends_at_the_timeout(faulty: Faulty) -> None:
     assert gone(faulty.calls("get_devices")[0].pid)
 
 
+OTHER_DRIVER = """
+from dwtsvc.model import Device
+
+class driver:
+    def devices(self, timeout):
+        yield Device(id="other:one", vendor="Other", model="One")
+"""
+
+
 @pytest.mark.parametrize("what", ["hang", "crash"])
-def test_a_sick_backend_delays_no_other_driver(faulty: Faulty, what: str) -> None:
+def test_a_sick_backend_delays_no_other_driver(
+    faulty: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (tmp_path / "other_driver.py").write_text(OTHER_DRIVER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("dwtsvc.devices.BUILT_IN", {"sane": "dwtsvc.devices.sane", "other": "other_driver"})
     faulty(list=what)
-    others: list[float] = []
-    for item in discover(20.0):
-        if isinstance(item, Device) and not item.id.startswith("sane:"):
-            others.append(monotonic())
-            break
-    assert others, "no other driver listed a device"
-    hung = faulty.calls("hang")
-    assert not hung or others[0] - hung[0].when < 10  # it came while the sick one was still waited for
+    found = list(timed(discover(8.0)))
+    (seen,) = [when for when, item in found if isinstance(item, Device)]
+    (failed,) = [(when, item) for when, item in found if isinstance(item, DriverError)]
+    assert type(failed[1]) is (DeviceTimeout if what == "hang" else DeviceLost)
+    assert what == "crash" or seen < failed[0]
+
+
+def timed(items: Iterator[Any]) -> Iterator[tuple[float, Any]]:
+    for item in items:
+        yield monotonic(), item
 
 
 @pytest.mark.parametrize("what", ["status", "empty"])

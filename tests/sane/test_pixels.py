@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from dwtsvc.model import Area, Mode, Source
+from dwtsvc.devices import connect
+from dwtsvc.devices.process import PageReady
+from dwtsvc.model import Area, Mode, ScanRequest, Source
 
 from . import rig
 from .conftest import Faulty
@@ -127,7 +129,7 @@ def test_a_page_of_unknown_height_ends_where_its_rows_end(
 )
 @pytest.mark.parametrize("mode", [Mode.COLOR, Mode.GRAY])
 def test_the_way_of_sending_does_not_change_the_pixels(
-    sane_test: dict[str, str], tmp_path: Path, mode: Mode, options: dict[str, str]
+    sane_test: dict[str, str], tmp_path: Path, mode: Mode, options: dict[str, Any]
 ) -> None:
     area = Area(width=30, height=20) if options.get("read_limit_size") == "1" else AREA
     ours, theirs = both(sane_test, tmp_path, mode=mode, area=area, **options)
@@ -283,10 +285,6 @@ def test_a_button_is_pressed_and_an_option_that_another_one_wakes_can_be_set(fau
 
 
 def test_one_scan_leaves_nothing_behind_for_the_next_of_the_same_worker(faulty: Faulty, tmp_path: Path) -> None:
-    from dwtsvc.devices import connect
-    from dwtsvc.devices.process import PageReady
-    from dwtsvc.model import ScanRequest
-
     faulty()
     sizes = []
     with connect("sane", timeout=30) as worker:
@@ -298,3 +296,18 @@ def test_one_scan_leaves_nothing_behind_for_the_next_of_the_same_worker(faulty: 
                     sizes.append((event.raster.width, event.raster.height))
                     worker.release(event.slot, kept=False)
     assert sizes == [SIZE, rig.a4_pixels(75)]
+
+
+def test_raw_options_of_one_scan_do_not_colour_the_next_of_the_same_worker(faulty: Faulty, tmp_path: Path) -> None:
+    faulty()
+    inverted = ",".join(str(255 - n) for n in range(256))
+    with connect("sane", timeout=30) as worker:
+        worker.open("dwtfault:glass")
+        for options in ((("gamma-table", inverted), ("brightness", "50")), ()):
+            request = ScanRequest(device="sane:dwtfault:glass", options=options, **SMALL)
+            for event in worker.scan(request, tmp_path):
+                if isinstance(event, PageReady):
+                    worker.release(event.slot, kept=False)
+    last = {call.words[0]: call.words[1:] for call in faulty.calls("set")}
+    assert last["gamma-table"] == ("0", "255")
+    assert last["brightness"] == ("0",)

@@ -156,7 +156,7 @@ def test_a_device_that_was_not_cancelled_and_closed_is_not_called_idle(tmp_path:
 @pytest.mark.parametrize(
     ("data", "picture"),
     [
-        (b"P4\n# SANE data follows\n9 2\n\xff\x80\x01\x00", rig.Picture(9, 2, 1, 1, b"\xff\x80\x01\x00")),
+        (b"P4\n# SANE data follows\n9 2\n\xff\xcd\x01\x7f", rig.Picture(9, 2, 1, 1, b"\xff\x80\x01\x00")),
         (b"P5\n3 1\n255\n\x0a \n", rig.Picture(3, 1, 1, 8, b"\x0a \n")),
         (b"P6 1 2 255 abcdef", rig.Picture(1, 2, 3, 8, b"abcdef")),
     ],
