@@ -43,8 +43,8 @@ br_y 297
 """
 
 # The reader thread of the test backend can be cancelled in its pthread_exit while that sets up stack unwinding: the
-# loader's lock is then taken for ever and scanimage hangs at its end (seen in a few of 150 runs, then in none of
-# 300). A constructor in dwtfault.c sets it up before. Only scanimage is given it: our worker has to stand without.
+# loader's lock is then taken for ever, and scanimage hangs at its end (rare; its stack shows that lock).
+# A constructor in dwtfault.c sets it up before. Only scanimage is given it: our worker has to stand without.
 PRELOAD = "RIG_SCANIMAGE_PRELOAD"
 
 STATUSES = {

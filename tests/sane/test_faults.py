@@ -237,10 +237,8 @@ def test_parameters_that_cannot_be_true_are_a_fault_of_the_driver(
     assert faulty.left_idle()
 
 
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lie", [lie for lie in LIES if not lie.startswith("lines")])
 def test_a_lie_about_a_page_of_unknown_height_is_found_as_well(faulty: Faulty, tmp_path: Path, lie: str) -> None:
-    if lie.startswith("lines"):
-        pytest.skip("the lie replaces the unknown height")
     faulty(parameters=lie, fail_at=2, lines=-1)
     taken = scan(tmp_path, timeout=10)
     assert isinstance(taken.error, DriverError)
