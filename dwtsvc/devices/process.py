@@ -31,6 +31,7 @@ from dwtsvc.records import BadRecord, unpack
 
 START_WITHIN = 20.0  # seconds to import a driver, even on a machine that is busy
 CLOSE_WITHIN = 1.0
+LAST_WORDS_WITHIN = 0.2
 SLOTS = 4  # one being read into, two being encoded on two cores, one in hand
 MAX_PAGE_BYTES = 2 << 30
 
@@ -78,7 +79,7 @@ class Child(Protocol):
 
     def kill(self) -> None: ...
 
-    def wait(self, timeout: float) -> int | None:
+    def wait(self, timeout: float | None) -> int | None:
         """The exit status, negative for a signal; None if it still runs."""
 
     def last_words(self) -> str:
@@ -117,7 +118,7 @@ class ProcessChild:
             else:
                 self._process.kill()
 
-    def wait(self, timeout: float) -> int | None:
+    def wait(self, timeout: float | None) -> int | None:
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -152,7 +153,7 @@ class ThreadChild:
     def kill(self) -> None:
         """A thread cannot be killed; its pipe is closed by `DeviceProcess` and it ends by itself."""
 
-    def wait(self, timeout: float) -> int | None:
+    def wait(self, timeout: float | None) -> int | None:
         self._thread.join(timeout)
         return None if self._thread.is_alive() else 0
 
@@ -176,7 +177,9 @@ class DeviceProcess:
         self._sending = threading.Lock()
         self._dead: DriverError | None = None
         self._ready = False
-        threading.Thread(target=self._hear, daemon=True, name="device-process").start()
+        self._hearing = threading.Thread(target=self._hear, daemon=True, name="device-process")
+        self._hearing.start()
+        threading.Thread(target=self._mourn, daemon=True, name="device-process-end").start()
 
     def __enter__(self) -> DeviceProcess:
         return self
@@ -253,6 +256,12 @@ class DeviceProcess:
             self._inbox.put(None)
         except (wire.BadMessage, OSError, ValueError) as error:
             self._inbox.put(error)
+
+    def _mourn(self) -> None:
+        """Tell the death of a worker whose pipe stays open: a process that its backend forked may hold the other end."""
+        self._child.wait(None)
+        self._hearing.join(LAST_WORDS_WITHIN)  # what it said before it died comes first
+        self._inbox.put(None)
 
     def _send(self, **message: object) -> None:
         with self._sending, contextlib.suppress(BrokenPipeError, ValueError):  # its death is told where it is heard

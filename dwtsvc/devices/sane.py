@@ -56,6 +56,7 @@ class SaneSource:
     def __init__(self, name: str, handle: sanelib.Handle) -> None:
         self._name, self._handle = name, handle
         self._applied_dpi = 0.0  # kept, because options cannot be read while a page is
+        self._before: dict[str, Any] = {}  # what the options were that a scan sets and the next one may not
 
     def capabilities(self) -> Capabilities:
         names = self._sources()
@@ -112,7 +113,9 @@ class SaneSource:
             found.setdefault(_source_of(name), name)
         if found:
             return found
-        fed = any(sensor in self._handle.options for sensor in LOADED_SENSORS)
+        # A glass of the same family describes the sensor, too, but inactive.
+        options = self._handle.options
+        fed = any(sensor in options and options[sensor].active for sensor in LOADED_SENSORS)
         return {Source.FEEDER if fed else Source.FLATBED: ""}
 
     def _choose(self, source: Source) -> Source:
@@ -184,6 +187,7 @@ class SaneSource:
 
     def _apply(self, request: ScanRequest, source: Source) -> None:
         """Set everything the request says; raw options last, so that they win."""
+        self._restore()
         self._select(source, self._sources()[source])
         self._apply_mode(request.mode)
         for name in ("resolution", "x-resolution", "y-resolution"):
@@ -192,8 +196,21 @@ class SaneSource:
         if request.area:
             self._apply_area(request.area)
         for name, text in request.options:
+            self._remember(name)
             self._handle.set_text(name, text)
         self._applied_dpi = self._dpi()
+
+    def _remember(self, name: str) -> None:
+        option = self._handle.usable(name)
+        if option and name not in self._before:
+            self._before[name] = option.get_all()
+
+    def _restore(self) -> None:
+        """Undo what an earlier scan of this open device set, last first: no job leaves its area or options to the next."""
+        while self._before:
+            name, value = self._before.popitem()
+            if value is not None and self._handle.usable(name):
+                self._handle.set(name, value)
 
     def _apply_mode(self, mode: Mode) -> None:
         names = self._modes()
@@ -214,6 +231,7 @@ class SaneSource:
         for name, mm in edges.items():
             option = self._handle.usable(name)
             if option:
+                self._remember(name)
                 self._handle.set(name, mm / MM_PER_INCH * self._dpi() if option.unit == sanelib.PIXEL else mm)
 
     # -- pages ---------------------------------------------------------------------------------------------------
@@ -248,6 +266,8 @@ class SaneSource:
         view, once = memoryview(buffer), self._handle.reader(buffer)
         while not cancelled.is_set():
             status, count = once()
+            if not 0 <= count <= READ_SIZE:
+                raise DriverError("The scanner's driver is broken", why=f"it read {count} bytes where {READ_SIZE} have room")
             if count:
                 yield view[:count]
             if status == sanelib.EOF:
@@ -263,9 +283,12 @@ class SaneSource:
     def _three_passes(self, parameters: Any, cancelled: Event, back: bool) -> Iterator[Frame]:
         """A colour page that comes as one frame for each of red, green and blue, in any order."""
         first = parameters
+        yield PageStart(raster=_interleaved(self._mono(first)), back=back)
         planes: dict[int, bytearray] = {}
         while True:
-            planes[parameters.format] = self._plane(parameters, cancelled)
+            if parameters.format in planes or not sanelib.RED <= parameters.format <= sanelib.BLUE:
+                raise DriverError("The scanner's passes are not one red, green and blue", why=f"frame format {parameters.format}")
+            planes[parameters.format] = yield from self._plane(parameters, cancelled)
             if parameters.last_frame:
                 break
             if not self._start(cancelled):
@@ -274,35 +297,42 @@ class SaneSource:
         if len(planes) != 3 or len({len(plane) for plane in planes.values()}) != 1:
             raise IncompletePage("The page ended early", why="its three passes do not fit together")
         rows = len(planes[sanelib.RED]) // first.bytes_per_line
-        yield PageStart(raster=_interleaved(self._mono(first), rows), back=back)
         yield Strip(_interleave([planes[sanelib.RED + channel] for channel in range(3)], first, rows))
         yield PageEnd()
 
     def _mono(self, parameters: Any) -> Raster:
         if parameters.depth not in (8, 16):
             raise DriverError("The scanner sends pixels of a kind that is not supported", why=f"{parameters.depth} bits in 3 passes")
+        if not 0 < parameters.pixels_per_line * parameters.depth // 8 <= parameters.bytes_per_line:
+            why = f"{parameters.pixels_per_line} pixels in {parameters.bytes_per_line} bytes"
+            raise DriverError("The driver announced an impossible page", why=why)
         return Raster(
             width=parameters.pixels_per_line,
-            height=None,
+            height=None if parameters.lines < 0 else parameters.lines,
             channels=1,
             depth=parameters.depth,
             bytes_per_line=parameters.bytes_per_line,
             dpi=self._applied_dpi,
         )
 
-    def _plane(self, parameters: Any, cancelled: Event) -> bytearray:
+    def _plane(self, parameters: Any, cancelled: Event) -> Generator[Frame, None, bytearray]:
+        """Collect a pass; the empty strips are a sign of life, without which a slow one would count as hung."""
         plane = bytearray()
+        announced = parameters.lines * parameters.bytes_per_line
         for data in self._read(cancelled):
             plane += data
-        if parameters.lines >= 0 and len(plane) != parameters.lines * parameters.bytes_per_line:
-            why = f"{len(plane) // max(1, parameters.bytes_per_line)} of {parameters.lines} rows came in one pass"
+            if 0 <= announced < len(plane):
+                raise DriverError("The driver sent more than it announced", why=f"over {announced} bytes in one pass")
+            yield Strip(b"")
+        if parameters.lines >= 0 and len(plane) != announced:
+            why = f"{len(plane) // parameters.bytes_per_line} of {parameters.lines} rows came in one pass"
             raise IncompletePage("The page ended early", why=why, hint="Scan the page again.")
         return plane
 
 
-def _interleaved(plane: Raster, rows: int) -> Raster:
+def _interleaved(plane: Raster) -> Raster:
     """The colour raster that three planes make; padding is dropped."""
-    return replace(plane, channels=3, height=rows, bytes_per_line=plane.width * 3 * plane.depth // 8)
+    return replace(plane, channels=3, bytes_per_line=plane.width * 3 * plane.depth // 8)
 
 
 def _interleave(planes: list[bytearray], parameters: Any, rows: int) -> bytearray:

@@ -7,6 +7,7 @@ rawapi by plain ctypes would touch this file only.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from collections.abc import Callable
@@ -91,12 +92,24 @@ def _prepared() -> Any:
         # Addresses, not pointers to one type: a value is as large as its descriptor says.
         lib.sane_control_option.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
         lib.sane_read.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+        _load_unwinder()
         version = ctypes.c_int()
         status = lib.sane_init(ctypes.byref(version), NO_PASSWORD)
         lib.dwtsvc_ready = True
         if status != GOOD:
             raise status_error(status, "it was started")
     return lib
+
+
+def _load_unwinder() -> None:
+    """Have glibc set up stack unwinding now, not in the first pthread_exit of a backend's reader thread.
+
+    libsane cancels such a thread asynchronously while it may just be ending. Cancelled inside that first set-up, which
+    takes the dynamic loader's lock, it leaves the lock taken for ever, and the next page hangs while it is started (seen
+    in 5 of 200 workers with the test backend; scanimage hangs in the same way when it exits).
+    """
+    with contextlib.suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).backtrace((ctypes.c_void_p * 1)(), 1)
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -143,6 +156,11 @@ class Option:
 
     def get(self) -> Value:
         """The value; the first number of an array; None when it cannot be read."""
+        value = self.get_all()
+        return value[0] if isinstance(value, list) else value
+
+    def get_all(self) -> Value | list[Number]:
+        """As `get`, but an array is the list of its numbers."""
         if self.type in (BUTTON, GROUP) or not self.active or not self._descriptor.cap & SOFT_DETECT:
             return None
         buffer = ctypes.create_string_buffer(max(self._descriptor.size, 4))
@@ -150,7 +168,8 @@ class Option:
             return None
         if self.type == STRING:
             return _text(buffer.value)
-        return self._number(ctypes.c_int.from_buffer(buffer).value)
+        numbers = [self._number(raw) for raw in (ctypes.c_int * self.words).from_buffer(buffer)]
+        return numbers if self.words > 1 else numbers[0]
 
     def set(self, value: bool | Number | str | list[Number]) -> int:
         """Set it and return SANE's info bits. Raises the status' error."""
