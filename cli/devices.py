@@ -62,9 +62,7 @@ def _list(settings: Settings, json: bool) -> None:
         return
     for error in failed:
         output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
-    output.table(
-        ["Device", "Scanner", "Kind"], [[device.id, device.label, _kind(device)] for device in found]
-    )
+    output.table(["Device", "Scanner", "Kind"], [[device.id, device.label, _kind(device)] for device in found])
 
 
 def _kind(device: Device) -> str:

@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return report(Cancelled("Cancelled"), json="--json" in arguments)
     except BrokenPipeError:  # the reader of our output went away, which is its right
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     except Exception as error:
         return report(_unexpected(error), json="--json" in arguments)

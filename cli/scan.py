@@ -13,14 +13,16 @@ from dwtsvc_cli import choices
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-
 @app.command()
 def scan(
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="The file to write, '-' for standard output. {n:03}, {date}, {time} and"
-            " {device} are filled in. Without it: scan.pdf or the next free name."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The file to write, '-' for standard output. {n:03}, {date}, {time} and"
+            " {device} are filled in. Without it: scan.pdf or the next free name.",
         ),
     ] = None,
     device: Annotated[
@@ -50,11 +52,18 @@ def scan(
     ] = None,
     pages: Annotated[
         int | None,
-        typer.Option("-n", "--pages", metavar="N", min=1, help="Stop after N pages. From the glass: N pages without asking."),
+        typer.Option(
+            "-n", "--pages", metavar="N", min=1, help="Stop after N pages. From the glass: N pages without asking."
+        ),
     ] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="Ask for the next page or stack until you say that is all.")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Ask for the next page or stack until you say that is all.")
+    ] = False,
     manual_duplex: Annotated[
-        bool, typer.Option("--manual-duplex", help="Scan the fronts, ask to turn the stack, scan the backs, put them in order.")
+        bool,
+        typer.Option(
+            "--manual-duplex", help="Scan the fronts, ask to turn the stack, scan the backs, put them in order."
+        ),
     ] = False,
     wait_paper: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for paper in an empty feeder.")
@@ -64,7 +73,10 @@ def scan(
         typer.Option("--option", metavar="NAME=VALUE", help="An option of the driver; see `dwtsvc devices -c DEVICE`."),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option("-p", "--profile", metavar="NAME", help="A named set of these options; see `dwtsvc config profile`.")
+        str | None,
+        typer.Option(
+            "-p", "--profile", metavar="NAME", help="A named set of these options; see `dwtsvc config profile`."
+        ),
     ] = None,
     or_virtual: Annotated[
         bool, typer.Option("--or-virtual", help="Use the built-in virtual scanner when there is no other.")
@@ -72,14 +84,20 @@ def scan(
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="jpeg|png|tiff|bmp|webp|pdf", help="The format, if the file's name does not say.", autocompletion=choices.format
+            metavar="jpeg|png|tiff|bmp|webp|pdf",
+            help="The format, if the file's name does not say.",
+            autocompletion=choices.format,
         ),
     ] = None,
-    quality: Annotated[int | None, typer.Option(metavar="1..100", help="Quality of JPEG and WebP, also inside PDF.")] = None,
+    quality: Annotated[
+        int | None, typer.Option(metavar="1..100", help="Quality of JPEG and WebP, also inside PDF.")
+    ] = None,
     tiff_compression: Annotated[
         str | None,
         typer.Option(
-            metavar="auto|g4|lzw|deflate|jpeg|none", help="Compression of TIFF.", autocompletion=choices.tiff_compression
+            metavar="auto|g4|lzw|deflate|jpeg|none",
+            help="Compression of TIFF.",
+            autocompletion=choices.tiff_compression,
         ),
     ] = None,
     force: Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")] = False,
@@ -145,8 +163,6 @@ def scan(
     else:
         paper = scanning.Paper(batch=batch, manual_duplex=manual_duplex, wait=wait_paper)
         scanning.perform(plan, names, voice, paper)
-
-
 
 
 def _warm_up(device: str | None) -> None:

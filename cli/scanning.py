@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from dwtsvc import config, kinds, profiles
 from dwtsvc.buffer import PageStore
-from dwtsvc.errors import BadArguments, BadInput, Cancelled, DriverError, DwtsvcError, FeederEmpty, NoScanner, NothingFound
+from dwtsvc.errors import (
+    BadArguments,
+    BadInput,
+    Cancelled,
+    DriverError,
+    DwtsvcError,
+    FeederEmpty,
+    NoScanner,
+    NothingFound,
+)
 from dwtsvc.formats import PageEncoder
 from dwtsvc.jobs import Job, Jobs
 from dwtsvc.model import Area, PageInfo, ScanRequest
@@ -194,7 +203,9 @@ def rehearse(plan: Plan, voice: Voice) -> None:
             "source": request.source,
             "mode": request.mode,
             "resolution": request.resolution,
-            "area": f"{area.width:g} x {area.height:g} mm at {area.left:g}, {area.top:g}" if area else "the device's own",
+            "area": f"{area.width:g} x {area.height:g} mm at {area.left:g}, {area.top:g}"
+            if area
+            else "the device's own",
             "pages": request.pages or "until the feeder is empty, or one from the glass",
             "format": plan.format,
             "output": plan.output,
@@ -264,7 +275,8 @@ class Scan:
             self._voice.page(self.pages, write_page(page, self._store, self._output))
 
     def _collect(self, request: ScanRequest, wait: float) -> list[PageInfo]:
-        job, pages = self._start(request, wait), []
+        job = self._start(request, wait)
+        pages: list[PageInfo] = []
         while True:
             try:
                 page = job.next_page(timeout=0.1)
@@ -374,7 +386,9 @@ def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_
     if dry_run:
         for each in left:
             about = {"device": each.about.get("device"), "output": each.about.get("output")}
-            voice.result({"event": "kept", "id": each.owner, "begun": each.begun.isoformat(), "pages": each.pages, **about})
+            voice.result(
+                {"event": "kept", "id": each.owner, "begun": each.begun.isoformat(), "pages": each.pages, **about}
+            )
         return
     owner = owner or left[0].owner
     pages = store.resume(owner)

@@ -142,7 +142,9 @@ class Voice:
         seconds = monotonic() - self._began
         if self._json:
             names = [str(path) for path in self._files]
-            output.say_json({"event": "done", "device": device, "pages": pages, "files": names, "seconds": round(seconds, 3)})
+            output.say_json(
+                {"event": "done", "device": device, "pages": pages, "files": names, "seconds": round(seconds, 3)}
+            )
             return
         if not self._quiet:
             for path in files:

@@ -229,7 +229,9 @@ def storage_error(error: OSError, path: Path) -> DwtsvcError:
     free = shutil.disk_usage(folder).free
     size = path.stat().st_size if path.is_file() else 0
     need = f"; {size} bytes are needed" if size else ""
-    return DiskFull(f"The disk of {folder} is full", why=f"{free} bytes are free{need}", hint="Make room, then scan again.")
+    return DiskFull(
+        f"The disk of {folder} is full", why=f"{free} bytes are free{need}", hint="Make room, then scan again."
+    )
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -89,19 +89,20 @@ class Job:
         that failed its error.
         """
         if self._ended:
-            return self._finish()
+            return self._end_of_pages()
         try:
             future = self._pages.get(timeout=timeout)
         except queue.Empty:
             raise TimeoutError from None
         if future is None:
             self._ended = True
-            return self._finish()
+            return self._end_of_pages()
         return future.result()
 
-    def _finish(self) -> None:
+    def _end_of_pages(self) -> PageInfo | None:
         if self.error:
             raise self.error
+        return None
 
     def cancel(self) -> None:
         """Stop as soon as the device allows; finished pages stay. From any thread, any number of times."""
@@ -183,7 +184,7 @@ class Job:
 
 
 class Station:
-    """An open device: its worker, and the lock that keeps other processes of dwtsvc polite. It stays warm between jobs."""
+    """An open device: its worker, warm between jobs, and the lock that keeps other processes of dwtsvc polite."""
 
     def __init__(self, device: str, lock: Path, *, timeout: float, cancel_grace: float) -> None:
         driver, name = devices.split_id(device)

@@ -145,7 +145,9 @@ class Capabilities:
             raise BadArguments(
                 f"{self.device} cannot scan at {resolution} dpi", hint=f"Choose one of: {at.describe_resolutions()}."
             )
-        return replace(request, resolution=resolution, mode=_possible_mode(at, request.mode), area=_fit(at, request.area))
+        return replace(
+            request, resolution=resolution, mode=_possible_mode(at, request.mode), area=_fit(at, request.area)
+        )
 
     def for_source(self, source: Source) -> SourceCapabilities:
         """The capabilities of a source; for auto those of the feeder if there is one, else of the first."""
@@ -185,7 +187,9 @@ def _fit(at: SourceCapabilities, area: Area | None) -> Area | None:
             f"The area of {right:g} x {bottom:g} mm is larger than the scanner's {at.source}",
             hint=f"The largest is {at.max_width:g} x {at.max_height:g} mm.",
         )
-    return replace(area, width=min(area.width, at.max_width - area.left), height=min(area.height, at.max_height - area.top))
+    return replace(
+        area, width=min(area.width, at.max_width - area.left), height=min(area.height, at.max_height - area.top)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ class PageStart:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The next bytes of the page: any number of them, not always whole rows. Valid until the next frame is asked for."""
+    """The next bytes of the page: not always whole rows. Valid until the next frame is asked for."""
 
     data: memoryview | bytes
 

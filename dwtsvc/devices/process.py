@@ -1,11 +1,11 @@
 """The parent's side of a device worker: start it, hear it, and end it when it crashes, hangs or lies.
 
-    with DeviceProcess("dwtsvc.devices.sane", timeout=120) as worker:
-        worker.open("test:0")
-        for event in worker.scan(request, folder):
-            if isinstance(event, PageReady):
-                ...
-                worker.release(event.slot, kept=False)
+with DeviceProcess("dwtsvc.devices.sane", timeout=120) as worker:
+    worker.open("test:0")
+    for event in worker.scan(request, folder):
+        if isinstance(event, PageReady):
+            ...
+            worker.release(event.slot, kept=False)
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ class DeviceProcess:
             self._inbox.put(error)
 
     def _mourn(self) -> None:
-        """Tell the death of a worker whose pipe stays open: a process that its backend forked may hold the other end."""
+        """Tell the death of a worker whose pipe stays open, because a process that its backend forked holds it."""
         self._child.wait(None)
         self._hearing.join(LAST_WORDS_WITHIN)  # what it said before it died comes first
         self._inbox.put(None)

@@ -12,7 +12,18 @@ from typing import Any
 from dwtsvc.devices import sanelib
 from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip
 from dwtsvc.errors import Cancelled, DriverError, IncompletePage, NoScanner
-from dwtsvc.model import MM_PER_INCH, Area, Capabilities, Device, Mode, Range, Raster, ScanRequest, Source, SourceCapabilities
+from dwtsvc.model import (
+    MM_PER_INCH,
+    Area,
+    Capabilities,
+    Device,
+    Mode,
+    Range,
+    Raster,
+    ScanRequest,
+    Source,
+    SourceCapabilities,
+)
 
 # sane_read hands over at most 64 KiB at a time from most backends (the size of a pipe).
 READ_SIZE = 1 << 16
@@ -206,7 +217,7 @@ class SaneSource:
             self._before[name] = option.get_all()
 
     def _restore(self) -> None:
-        """Undo what an earlier scan of this open device set, last first: no job leaves its area or options to the next."""
+        """Undo what an earlier scan of this device set, last first: no job leaves its area or options to the next."""
         while self._before:
             name, value = self._before.popitem()
             if value is not None and self._handle.usable(name):
@@ -250,7 +261,9 @@ class SaneSource:
         channels = {sanelib.GRAY: 1, sanelib.RGB: 3}.get(parameters.format)
         if channels is None or (channels == 3 and parameters.depth == 1):
             why = f"frame format {parameters.format} with {parameters.depth} bits"
-            raise DriverError("The scanner sends pixels of a kind that is not supported", why=why, hint="Choose another mode.")
+            raise DriverError(
+                "The scanner sends pixels of a kind that is not supported", why=why, hint="Choose another mode."
+            )
         return Raster(
             width=parameters.pixels_per_line,
             height=None if parameters.lines < 0 else parameters.lines,  # a hand scanner does not know
@@ -267,7 +280,9 @@ class SaneSource:
         while not cancelled.is_set():
             status, count = once()
             if not 0 <= count <= READ_SIZE:
-                raise DriverError("The scanner's driver is broken", why=f"it read {count} bytes where {READ_SIZE} have room")
+                raise DriverError(
+                    "The scanner's driver is broken", why=f"it read {count} bytes where {READ_SIZE} have room"
+                )
             if count:
                 yield view[:count]
             if status == sanelib.EOF:
@@ -287,7 +302,9 @@ class SaneSource:
         planes: dict[int, bytearray] = {}
         while True:
             if parameters.format in planes or not sanelib.RED <= parameters.format <= sanelib.BLUE:
-                raise DriverError("The scanner's passes are not one red, green and blue", why=f"frame format {parameters.format}")
+                raise DriverError(
+                    "The scanner's passes are not one red, green and blue", why=f"frame format {parameters.format}"
+                )
             planes[parameters.format] = yield from self._plane(parameters, cancelled)
             if parameters.last_frame:
                 break
@@ -297,12 +314,14 @@ class SaneSource:
         if len(planes) != 3 or len({len(plane) for plane in planes.values()}) != 1:
             raise IncompletePage("The page ended early", why="its three passes do not fit together")
         rows = len(planes[sanelib.RED]) // first.bytes_per_line
-        yield Strip(_interleave([planes[sanelib.RED + channel] for channel in range(3)], first, rows))
+        yield Strip(memoryview(_interleave([planes[sanelib.RED + channel] for channel in range(3)], first, rows)))
         yield PageEnd()
 
     def _mono(self, parameters: Any) -> Raster:
         if parameters.depth not in (8, 16):
-            raise DriverError("The scanner sends pixels of a kind that is not supported", why=f"{parameters.depth} bits in 3 passes")
+            raise DriverError(
+                "The scanner sends pixels of a kind that is not supported", why=f"{parameters.depth} bits in 3 passes"
+            )
         if not 0 < parameters.pixels_per_line * parameters.depth // 8 <= parameters.bytes_per_line:
             why = f"{parameters.pixels_per_line} pixels in {parameters.bytes_per_line} bytes"
             raise DriverError("The driver announced an impossible page", why=why)

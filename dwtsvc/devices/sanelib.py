@@ -1,8 +1,8 @@
 """libsane through `pyinsane2.sane.rawapi`: an open handle and its options. Imported only inside the SANE worker.
 
 Only the raw layer is used. pyinsane2's own daemon cannot deliver an image on current kernels, its option code mistakes
-fixed-point numbers and arrays, and its reader loses truncated pages, padding, 16 bits and two of three passes. Replacing
-rawapi by plain ctypes would touch this file only.
+fixed-point numbers and arrays, and its reader loses truncated pages, padding, 16 bits and two of three passes.
+Replacing rawapi by plain ctypes would touch this file only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dwtsvc.errors import (
 from dwtsvc.model import DriverOption, Range
 
 os.environ["PYINSANE_SINGLE_THREAD"] = "1"  # before the import: else it prepares its daemon
-from pyinsane2.sane import rawapi  # noqa: E402
+from pyinsane2.sane import rawapi
 
 GOOD, EOF, NO_DOCS, WARMING_UP = 0, 5, 7, 12
 GRAY, RGB, RED, BLUE = 0, 1, 2, 4
@@ -90,7 +90,13 @@ def _prepared() -> Any:
     lib = rawapi.SANE_LIB
     if not getattr(lib, "dwtsvc_ready", False):
         # Addresses, not pointers to one type: a value is as large as its descriptor says.
-        lib.sane_control_option.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+        lib.sane_control_option.argtypes = [
+            ctypes.c_void_p,
+            ctypes.c_int,
+            ctypes.c_int,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        ]
         lib.sane_read.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
         _load_unwinder()
         version = ctypes.c_int()
@@ -105,14 +111,13 @@ def _load_unwinder() -> None:
     """Have glibc set up stack unwinding now, not in the first pthread_exit of a backend's reader thread.
 
     libsane cancels such a thread asynchronously while it may just be ending. Cancelled inside that first set-up, which
-    takes the dynamic loader's lock, it leaves the lock taken for ever, and the next page hangs while it is started (seen
-    in 5 of 200 workers with the test backend; scanimage hangs in the same way when it exits).
+    takes the dynamic loader's lock, it leaves the lock taken for ever, and the next page hangs while it is started
+    (seen in 5 of 200 workers with the test backend; scanimage hangs in the same way when it exits).
     """
     with contextlib.suppress(AttributeError):  # not glibc
         ctypes.CDLL(None).backtrace((ctypes.c_void_p * 1)(), 1)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)
 def _no_password(_resource: bytes, user: int, password: int) -> None:
     """A backend asks for a login (saned with a password): we have none, and say so with empty strings."""
     ctypes.memset(user, 0, 1)
@@ -120,7 +125,8 @@ def _no_password(_resource: bytes, user: int, password: int) -> None:
 
 
 # Module level keeps it alive: libsane calls it at any later time.
-NO_PASSWORD = ctypes.cast(_no_password, rawapi.AUTH_CALLBACK_DEF) if rawapi.is_sane_available() else None
+ASKED = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p)(_no_password)
+NO_PASSWORD = ctypes.cast(ASKED, rawapi.AUTH_CALLBACK_DEF) if rawapi.is_sane_available() else None
 
 
 class Option:
@@ -137,7 +143,7 @@ class Option:
     @property
     def words(self) -> int:
         """How many numbers the value holds; 1 but for arrays such as gamma tables."""
-        return max(1, self._descriptor.size // 4)
+        return max(1, int(self._descriptor.size) // 4)
 
     def choices(self) -> list[Number] | list[str]:
         kind, constraint = self._descriptor.constraint_type, self._descriptor.constraint
@@ -174,7 +180,9 @@ class Option:
     def set(self, value: bool | Number | str | list[Number]) -> int:
         """Set it and return SANE's info bits. Raises the status' error."""
         if self.type == STRING:
-            raw: Any = ctypes.create_string_buffer(os.fsencode(str(value)), max(self._descriptor.size, len(str(value)) + 1))
+            raw: Any = ctypes.create_string_buffer(
+                os.fsencode(str(value)), max(self._descriptor.size, len(str(value)) + 1)
+            )
         else:
             numbers = value if isinstance(value, list) else [value]
             # A backend reads as many words as its descriptor says, so a short list must be filled up.
@@ -193,7 +201,8 @@ class Option:
         if self.type == BOOL:
             return self._parse_bool(text)
         if self.type == STRING:
-            return self._allowed(text)
+            self._check_allowed(text)
+            return text
         try:
             numbers = [float(part) if self.type == FIXED else int(part) for part in text.split(",")]
         except ValueError:
@@ -201,23 +210,35 @@ class Option:
         if len(numbers) > self.words:
             raise BadArguments(f"{self.name} takes {self.words} numbers, not {len(numbers)}")
         for number in numbers:
-            self._allowed(number)
+            self._check_allowed(number)
         return numbers
 
     def _parse_bool(self, text: str) -> bool:
-        words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+        words = {
+            "yes": True,
+            "true": True,
+            "on": True,
+            "1": True,
+            "no": False,
+            "false": False,
+            "off": False,
+            "0": False,
+        }
         if text.lower() not in words:
             raise self._bad(text)
         return words[text.lower()]
 
-    def _allowed(self, value: Any) -> Any:
+    def _check_allowed(self, value: Any) -> None:
         choices, limits = self.choices(), self.range()
         if (choices and value not in choices) or (limits and value not in limits):
             raise self._bad(value)
-        return value
 
     def _bad(self, value: object) -> BadArguments:
-        allowed = "yes, no" if self.type == BOOL else ", ".join(map(str, self.choices())) or str(self.range() or TYPES[self.type])
+        allowed = (
+            "yes, no"
+            if self.type == BOOL
+            else ", ".join(map(str, self.choices())) or str(self.range() or TYPES[self.type])
+        )
         return BadArguments(f"The scanner's option {self.name} cannot be '{value}'", hint=f"Allowed: {allowed}.")
 
     def _number(self, raw: int) -> Number:

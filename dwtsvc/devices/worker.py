@@ -106,7 +106,9 @@ class PageFile:
     def write(self, data: memoryview | bytes) -> None:
         self.size += len(data)
         if self.size > (self._announced or self._max):
-            raise DriverError("The driver sent more than it announced", why=f"over {self._announced or self._max} bytes")
+            raise DriverError(
+                "The driver sent more than it announced", why=f"over {self._announced or self._max} bytes"
+            )
         view = memoryview(data)
         while view:
             view = view[os.write(self._file, view) :]
@@ -162,7 +164,9 @@ class Session:
         self._driver, self._inbox, self._outbox = driver, inbox, outbox
         self._opened: AbstractContextManager[ScanSource] | None = None
         self._source: ScanSource | None = None
-        self._slots: Slots | None = None  # lives as long as its folder: the parent may still hold slots of an earlier scan
+        self._slots: Slots | None = (
+            None  # lives as long as its folder: the parent may still hold slots of an earlier scan
+        )
 
     def run(self) -> None:
         self._say("ready")
@@ -237,7 +241,7 @@ class Session:
                 raster = page.finish()
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull("No room for the next page", why=error.strerror) from error
+                raise DiskFull("No room for the next page", why=os.strerror(error.errno)) from error
             raise
         self._say("page_end", slot=slot, raster=raster, size=page.size)
 
@@ -298,7 +302,7 @@ def main() -> None:
     # Ctrl-C in a terminal reaches every process of the group: only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
-    # Backends print to standard output. The wire gets a descriptor of its own, and what is printed becomes an error line.
+    # Backends print to standard output: the wire gets a descriptor of its own, and what is printed goes to stderr.
     stdin, stdout = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
