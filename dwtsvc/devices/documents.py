@@ -97,7 +97,7 @@ def sheet(kind: str, serial: int, dpi: int) -> Sheet:
 
 def text_of(kind: str, serial: int) -> str:
     """The text on a page, a line for each piece; what OCR should find at 200 dpi."""
-    pen = Pen(None, 0)
+    pen = Pen(None, MM_PER_INCH)
     KINDS[kind].stamp(pen, serial)
     KINDS[kind].draw(pen)
     return "\n".join(pen.written)

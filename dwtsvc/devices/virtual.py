@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,7 @@ class VirtualDriver:
             yield Device(id=f"virtual:{name}", vendor="dwtsvc", model=model, virtual=True)
 
     @contextmanager
-    def open(self, name: str) -> Iterator[ScanSource]:
+    def open(self, name: str) -> Generator[ScanSource, None, None]:
         base, _, query = name.partition("?")
         if base not in _MODELS:
             known = ", ".join(f"virtual:{each}" for each in _MODELS)
@@ -152,7 +152,7 @@ class VirtualSource:
     def capabilities(self) -> Capabilities:
         return Capabilities(device=self._device, sources=self._sources, options=_OPTIONS)
 
-    def scan(self, request: ScanRequest, cancelled: Event) -> Iterator[Frame]:
+    def scan(self, request: ScanRequest, cancelled: Event) -> Generator[Frame, None, None]:
         request = self.capabilities().resolve(request)
         assert request.resolution is not None  # resolve() has chosen one
         scan = _Scan(request, request.resolution, _numbers(request.options), cancelled)
