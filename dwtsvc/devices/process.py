@@ -102,13 +102,17 @@ class ProcessChild:
         self.to_worker: BinaryIO = self._process.stdin  # type: ignore[assignment]
         self.from_worker: BinaryIO = self._process.stdout  # type: ignore[assignment]
         self._words: deque[bytes] = deque(maxlen=20)
+        self._fatal = False
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
 
     def _listen(self, stderr: BinaryIO) -> None:
         with contextlib.suppress(ValueError, OSError):
             while line := stderr.readline(1000):
-                self._words.append(line)
+                # What follows is Python's view of its own crash; the driver's last word came before.
+                self._fatal = self._fatal or line.startswith(b"Fatal Python error")
+                if not self._fatal and line.strip():
+                    self._words.append(line)
 
     def kill(self) -> None:
         # SIGTERM is not enough: a hung backend catches or ignores it.
@@ -322,7 +326,7 @@ class DeviceProcess:
         else:
             how = f"it left with status {status}"
         words = self._child.last_words()
-        why = f"{how}; its last words: {words.splitlines()[0]}" if words else how
+        why = f"{how}; its last words: {words.splitlines()[-1]}" if words else how
         hint = "Scan again: a new driver process is started. If it happens again, report it to the driver's authors."
         return self._bury(DeviceLost("The scanner's driver crashed", why=why, hint=hint))
 
