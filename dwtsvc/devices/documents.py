@@ -19,7 +19,7 @@ from dwtsvc.devices.marks import read_serial
 from dwtsvc.devices.optics import Sheet
 from dwtsvc.model import MM_PER_INCH
 
-__all__ = ["KINDS", "WIDTH_MM", "HEIGHT_MM", "barcode_of", "read_serial", "sheet", "text_of"]
+__all__ = ["HEIGHT_MM", "KINDS", "WIDTH_MM", "barcode_of", "read_serial", "sheet", "text_of"]
 
 WIDTH_MM, HEIGHT_MM = 210.0, 297.0
 _FINEST_DPI, _FINEST_PHOTO_DPI = 600, 300

@@ -1,0 +1,91 @@
+"""The shared suite against the drivers that run here.
+
+SANE is loaded once a process and reads its configuration then, so its turn is a pytest of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dwtsvc.model import Raster
+
+from .conformance import Conformance, Rig
+
+SANE_TURN = "DWTSVC_TEST_SANE_CONFORMANCE"
+TEST_CONF = """\
+number_of_devices 1
+mode Color
+depth 8
+resolution_min 50
+resolution_max 1200
+resolution 300
+test-picture "Color pattern"
+geometry_min 0.0
+geometry_max 500.0
+geometry_quant 0.01
+br_x 210
+br_y 297
+"""
+
+
+def serial_of(raster: Raster, data: bytes) -> int:
+    from dwtsvc.devices.documents import read_serial
+
+    return read_serial(Image.frombytes("L", (raster.width, raster.height or 0), data), raster.dpi)
+
+
+class TestVirtual(Conformance):
+    @pytest.fixture
+    def rig(self) -> Rig:
+        from dwtsvc.devices import virtual
+
+        return Rig(
+            driver=virtual.driver,
+            prefix="virtual",
+            feeder="adf",
+            sheets=7,
+            flatbed="flatbed",
+            lasting="adf",
+            unknown="nowhere",
+            option=("brightness", "-40"),
+            duplex=True,
+            read_serial=serial_of,
+        )
+
+
+if SANE_TURN in os.environ:
+
+    class TestSane(Conformance):
+        @pytest.fixture
+        def rig(self) -> Rig:
+            from dwtsvc.devices import sane
+
+            return Rig(
+                driver=sane.driver,
+                prefix="sane",
+                feeder="test:0",
+                sheets=10,
+                flatbed="test:0",
+                lasting="test:0",
+                unknown="test:99",
+                option=("test-picture", "Grid"),
+            )
+
+
+def test_the_sane_driver_conforms_in_a_process_of_its_own(tmp_path: Path) -> None:
+    if importlib.util.find_spec("pyinsane2") is None:
+        pytest.skip("pyinsane2 is not installed")
+    (tmp_path / "dll.conf").write_text("test\n")
+    (tmp_path / "test.conf").write_text(TEST_CONF)
+    env = {**os.environ, SANE_TURN: "1", "SANE_CONFIG_DIR": str(tmp_path), "PYINSANE_SINGLE_THREAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::TestSane"]
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert " passed" in ran.stdout
