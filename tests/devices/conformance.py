@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from threading import Event
 
 import pytest
+from PIL import Image
 
 from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip
 from dwtsvc.errors import BadArguments, Cancelled, FeederEmpty, NoScanner
@@ -113,6 +114,13 @@ def collected(frames: Iterator[Frame]) -> Iterator[Page]:
 def is_whole(page: Page) -> bool:
     height = page.raster.height
     return height is not None and len(page.data) == page.raster.bytes_per_line * height
+
+
+def image_of(raster: Raster, data: bytes) -> Image.Image:
+    size = raster.width, len(data) // raster.bytes_per_line
+    if raster.mode is Mode.LINEART:
+        return Image.frombytes("1", size, data, "raw", "1;I")
+    return Image.frombytes("RGB" if raster.mode is Mode.COLOR else "L", size, data)
 
 
 def least_bytes_per_line(raster: Raster) -> int:

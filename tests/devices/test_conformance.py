@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from dwtsvc.model import Raster
 
-from .conformance import Conformance, Rig
+from .conformance import Conformance, Rig, image_of
 
 SANE_TURN = "DWTSVC_TEST_SANE_CONFORMANCE"
 TEST_CONF = """\
@@ -38,7 +37,7 @@ br_y 297
 def serial_of(raster: Raster, data: bytes) -> int:
     from dwtsvc.devices.documents import read_serial
 
-    return read_serial(Image.frombytes("L", (raster.width, raster.height or 0), data), raster.dpi)
+    return read_serial(image_of(raster, data), raster.dpi)
 
 
 class TestVirtual(Conformance):
