@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "scan": "Scan pages into files.",
     "devices": "List the scanners and what they can do.",
-    "config": "Show, check and change the settings.",
+    "config": "Show, check and change the settings and the scan profiles.",
 }
 
 SUMMARY = """Scan documents from the command line, from scripts and from the browser.

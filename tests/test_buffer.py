@@ -59,7 +59,9 @@ def test_nobody_else_can_look_into_the_store(store: PageStore) -> None:
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
 
 
-def test_the_acknowledgement_comes_after_everything_is_synced(store: PageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_acknowledgement_comes_after_everything_is_synced(
+    store: PageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     owner = store.begin({})
     slot = store.folder(owner) / "slot-1"
     slot.write_bytes(rows(1))

@@ -134,7 +134,9 @@ def test_cancel_stops_soon_and_keeps_the_finished_pages(wait: float, jobs: Jobs,
         pages_of(job)
     assert job.state is JobState.CANCELED
     assert not job.active
-    assert [bytes_of(store, page) for page in store.pages(job.id)] == [rows_of(1), rows_of(2)][: len(store.pages(job.id))]
+    assert [bytes_of(store, page) for page in store.pages(job.id)] == [rows_of(1), rows_of(2)][
+        : len(store.pages(job.id))
+    ]
 
 
 def test_a_cancel_that_comes_too_late_does_not_touch_the_next_job(jobs: Jobs) -> None:

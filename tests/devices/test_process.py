@@ -145,9 +145,7 @@ def test_a_slot_that_was_kept_is_not_written_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "how"), [("segv", "SIGSEGV"), ("kill", "SIGKILL"), ("exit", "status 3")])
-def test_a_crash_is_told_within_a_second_and_the_pages_before_it_are_whole(
-    name: str, how: str, tmp_path: Path
-) -> None:
+def test_a_crash_is_told_within_a_second_and_the_pages_before_it_are_whole(name: str, how: str, tmp_path: Path) -> None:
     began = monotonic()
     error = failing(name, tmp_path, DeviceLost)
     assert how in error.why
