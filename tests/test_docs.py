@@ -8,6 +8,8 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SANE_TEST_BACKEND = ("/usr/lib/*/sane", "/usr/lib64/sane", "/usr/lib/sane")
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 SECONDS = re.compile(r'\d+(?:\.\d+)?(?= s\b)|(?<="seconds": )[\d.]+')
 
@@ -29,9 +31,12 @@ SECONDS = re.compile(r'\d+(?:\.\d+)?(?= s\b)|(?<="seconds": )[\d.]+')
 SYSTEM_SETTINGS = "[dwtsvc]\ndevice = virtual:adf\nresolution = 75\n"
 
 
+Outcomes = dict[str, Future[str | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A command of a `console` block, or the whole of a `sh` block, with the code it ends with and what is shown of it."""
+    """A command of a `console` block, or a whole `sh` block: the code it ends with, and what is shown of its output."""
 
     command: str
     code: int
@@ -75,10 +80,40 @@ RUN = [
 ]
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """A machine with SANE's `test` scanners and the virtual ones, and a user without any settings."""
-    sane, home = tmp_path / "sane", tmp_path / "home"
+@pytest.fixture(scope="session")
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
+    """What is wrong with each chosen block, by its place. They run on all cores, for a command is mostly its start."""
+    chosen = [item.callspec.params.get("block") for item in request.session.items if hasattr(item, "callspec")]
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        yield {
+            block.place: executor.submit(wrong_in, block, tmp_path_factory.mktemp("example"))
+            for block in chosen
+            if isinstance(block, Block)
+        }
+
+
+@pytest.mark.parametrize("block", RUN, ids=lambda block: block.place)
+def test_an_example_ends_as_it_says_and_shows_what_it_prints(block: Block, outcomes: Outcomes) -> None:
+    if "sane:" in block.text:
+        _needs_sane()
+    assert outcomes[block.place].result() is None
+
+
+def wrong_in(block: Block, folder: Path) -> str | None:
+    """Run a block's examples in an empty folder; the first that went otherwise, with what it printed."""
+    environment = _machine(folder)
+    (folder / "work").mkdir()
+    for example in block.examples():
+        code, printed = _run(example.command, folder / "work", environment)
+        if code != example.code or (line := missing_line(example.shown, printed)):
+            fault = f"exit {code}" if code != example.code else f"not printed: {line}"
+            return f"{example.command}\n{fault}\n{printed}"
+    return None
+
+
+def _machine(folder: Path) -> dict[str, str]:
+    """A machine with SANE's `test` scanner and the virtual ones, and a user without any settings."""
+    sane, home = folder / "sane", folder / "home"
     sane.mkdir()
     (sane / "dll.conf").write_text("test\n")
     (sane / "test.conf").write_text("number_of_devices 1\nmode Color\ndepth 8\nresolution 75\n")
@@ -86,32 +121,22 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (home / "system" / "DSConfiguration.ini").write_text(SYSTEM_SETTINGS)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DWTSVC_", "SANE_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**inherited, "PATH": path, "HOME": str(tmp_path), "DWTSVC_HOME": str(home), "SANE_CONFIG_DIR": str(sane)}
+    return {**inherited, "PATH": path, "HOME": str(folder), "DWTSVC_HOME": str(home), "SANE_CONFIG_DIR": str(sane)}
 
 
-@pytest.mark.parametrize("block", RUN, ids=lambda block: block.place)
-def test_an_example_ends_as_it_says_and_shows_what_it_prints(
-    block: Block, environment: dict[str, str], tmp_path: Path
-) -> None:
-    if "sane:" in block.text:
-        _needs_sane()
-    folder = tmp_path / "work"
-    folder.mkdir()
-    for example in block.examples():
-        done = subprocess.run(
-            ["sh", "-euc", example.command],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=60,
-        )
-        printed = done.stdout.replace(environment["DWTSVC_HOME"] + "/config", "/home/ada/.config/dwtsvc")
-        assert done.returncode == example.code, f"{example.command}\n{printed}"
-        assert missing_line(example.shown, printed) is None, f"{example.command}\n{printed}"
+def _run(command: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    done = subprocess.run(
+        ["sh", "-euc", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=60,
+    )
+    return done.returncode, done.stdout.replace(environment["DWTSVC_HOME"] + "/config", "/home/ada/.config/dwtsvc")
 
 
 def _needs_sane() -> None:
@@ -121,7 +146,7 @@ def _needs_sane() -> None:
 
 
 def missing_line(shown: tuple[str, ...], printed: str) -> str | None:
-    """The first shown line that was not printed, in this order; "..." and seconds stand for anything, blanks for blanks."""
+    """The first shown line that was not printed, in this order; "..." and seconds stand for anything."""
     lines = iter(printed.splitlines())
     for line in shown:
         wanted = _pattern(line)
@@ -133,6 +158,13 @@ def missing_line(shown: tuple[str, ...], printed: str) -> str | None:
 def _pattern(line: str) -> re.Pattern[str]:
     text = SECONDS.sub("...", " ".join(line.split()))
     return re.compile(".*".join(map(re.escape, text.split("..."))))
+
+
+def test_an_example_that_goes_otherwise_is_noticed(tmp_path: Path) -> None:
+    lies = ["$ dwtsvc --version   # exit 3\n", "$ dwtsvc --version\ndwtsvc 99\n", "$ dwtsvc no-such-command\n"]
+    for number, text in enumerate(lies):
+        (tmp_path / str(number)).mkdir()
+        assert wrong_in(Block("here", "console", text), tmp_path / str(number)) is not None
 
 
 def test_a_shown_line_that_was_not_printed_or_not_in_this_order_is_noticed() -> None:
@@ -260,5 +292,5 @@ def test_the_architecture_shows_the_storeys_that_the_linter_holds() -> None:
 
 def test_every_link_between_the_documents_leads_somewhere() -> None:
     for document in DOCUMENTS:
-        links = re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8"))
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8"))
         assert [link for link in links if not (document.parent / link).exists()] == []
