@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Annotated
 
 import typer
 
-from dwtsvc.errors import DwtsvcError
 from dwtsvc_cli import choices
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -135,8 +133,6 @@ def scan(
 
       dwtsvc scan --recover -o rescued.pdf
     """
-    if not recover:
-        _warm_up(device)
     from dwtsvc_cli import scanning
     from dwtsvc_cli.voice import Voice
 
@@ -163,11 +159,3 @@ def scan(
     else:
         paper = scanning.Paper(batch=batch, manual_duplex=manual_duplex, wait=wait_paper)
         scanning.perform(plan, names, voice, paper)
-
-
-def _warm_up(device: str | None) -> None:
-    """Let the driver that will most likely be asked start while the rest of the program is loaded."""
-    from dwtsvc import devices
-
-    with contextlib.suppress(DwtsvcError):  # it is told where the device is really asked for
-        devices.prepare(devices.split_id(device)[0] if device else "sane")

@@ -7,7 +7,8 @@ import threading
 from mmap import mmap
 from typing import TYPE_CHECKING, BinaryIO
 
-from dwtsvc.model import Encoding, Mode, PageInfo
+from dwtsvc.model import Encoding, Mode, PageInfo, Raster
+from dwtsvc.suffixes import DOCUMENTS
 
 if TYPE_CHECKING:
     from dwtsvc.imaging.codecs import Canvas
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class PageEncoder:
-    """One output format with its numbers. JPEG pages go into JPEG, PDF and TIFF byte for byte."""
+    """One output format with its numbers. JPEG pages go into JPEG, PDF and TIFF byte for byte.
+
+    A TIFF compression holds for the pages it can hold: colour and gray pages of a g4 file are deflated, and black and
+    white pages of a JPEG one are g4. A JPEG page is decoded only for a TIFF that was asked to be lossless.
+    """
 
     def __init__(self, format: str, *, quality: int, tiff_compression: str = "auto", title: str = "") -> None:
         self.format = format
@@ -27,18 +32,30 @@ class PageEncoder:
         """Whether colour and gray pages end as JPEG, so that they may be stored as such."""
         return self.format in ("jpeg", "pdf") or (self.format == "tiff" and self._compression == "jpeg")
 
+    def makes_jpeg(self, mode: Mode, raster: Raster) -> bool:
+        """Whether a page of this size becomes JPEG in this mode. A JPEG file cannot be anything else."""
+        from dwtsvc.imaging import jpeg
+
+        if self.format == "jpeg":
+            return True
+        short = max(raster.width, raster.height or 0) <= jpeg.LONGEST_SIDE
+        return self.stores_jpeg and mode is not Mode.LINEART and short
+
     def copies(self, page: PageInfo) -> bool:
         """Whether the stored bytes of a page are already the file that `write` would make."""
         return page.encoding is Encoding.JPEG and self.format == "jpeg"
 
     def write(self, page: PageInfo, data: mmap, file: BinaryIO) -> None:
-        """One page as an image file."""
+        """One page as a file of its own."""
         from dwtsvc.imaging import codecs
 
-        if page.encoding is Encoding.RAW:
-            codecs.encode_rows(page.raster, data, self.format, file, canvas=canvas(), quality=self._quality)  # type: ignore[arg-type]
-        elif self.copies(page):
+        if self.copies(page):
             file.write(data)
+        elif self.format in DOCUMENTS:
+            with self.document(file) as document:
+                self.append(page, data, document)
+        elif page.encoding is Encoding.RAW:
+            codecs.encode_rows(page.raster, data, self.format, file, canvas=canvas(), quality=self._quality)
         else:
             image = codecs.decode(io.BytesIO(data))
             codecs.encode(image, self.format, file, dpi=page.raster.dpi, quality=self._quality)
@@ -56,8 +73,8 @@ class PageEncoder:
     def append(self, page: PageInfo, data: mmap, document: PdfWriter | TiffWriter) -> None:
         """One page into a document."""
         if page.encoding is Encoding.JPEG and self._keeps_jpeg:
-            document.add_jpeg(data, dpi=page.raster.dpi)  # type: ignore[arg-type]
-        elif self.stores_jpeg and page.raster.mode is not Mode.LINEART:
+            document.add_jpeg(data, dpi=page.raster.dpi)
+        elif self.makes_jpeg(page.raster.mode, page.raster):
             document.add_jpeg(self._as_jpeg(page, data), dpi=page.raster.dpi)
         else:
             self._append_exactly(page, data, document)
@@ -67,24 +84,26 @@ class PageEncoder:
         return self.stores_jpeg or self._compression == "auto"
 
     def _as_jpeg(self, page: PageInfo, data: mmap) -> bytes:
-        import tempfile
-
-        with tempfile.TemporaryFile() as file:
-            PageEncoder("jpeg", quality=self._quality).write(page, data, file)
-            file.seek(0)
-            return file.read()
+        file = io.BytesIO()
+        PageEncoder("jpeg", quality=self._quality).write(page, data, file)
+        return file.getvalue()
 
     def _append_exactly(self, page: PageInfo, data: mmap, document: PdfWriter | TiffWriter) -> None:
         from dwtsvc.imaging import codecs
         from dwtsvc.imaging.tiff import TiffWriter
 
-        lossless = "auto" if self._compression == "jpeg" else self._compression
-        if page.encoding is Encoding.JPEG:
-            document.add_image(codecs.decode(io.BytesIO(data)), dpi=page.raster.dpi)
-        elif isinstance(document, TiffWriter):
-            document.add_rows(page.raster, data, compression=lossless)  # type: ignore[arg-type]
+        dpi = page.raster.dpi
+        if not isinstance(document, TiffWriter):
+            document.add_image(canvas().load(page.raster, data), dpi=dpi)
+        elif page.encoding is Encoding.RAW:
+            document.add_rows(page.raster, data, compression=self._lossless(page.raster.depth))
         else:
-            document.add_image(canvas().load(page.raster, data), dpi=page.raster.dpi)  # type: ignore[arg-type]
+            image = codecs.decode(io.BytesIO(data))
+            document.add_image(image, dpi=dpi, compression=self._lossless(page.raster.depth))
+
+    def _lossless(self, depth: int) -> str:
+        held = self._compression != "jpeg" and (self._compression != "g4" or depth == 1)
+        return self._compression if held else "auto"
 
 
 _threads = threading.local()

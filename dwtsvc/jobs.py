@@ -10,7 +10,6 @@ A page that `next_page` returns is safe on disk. States move along one table; ea
 
 from __future__ import annotations
 
-import hashlib
 import os
 import queue
 import threading
@@ -19,6 +18,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+
+import xxhash
 
 from dwtsvc import devices, locks
 from dwtsvc.buffer import PageStore
@@ -294,7 +295,7 @@ class Jobs:
             station = self._idle.pop(device, None)
         if station:
             return station
-        path = self._lock_folder / f"device-{hashlib.sha256(device.encode()).hexdigest()[:16]}.lock"
+        path = self._lock_folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
         return Station(device, path, timeout=self._timeout, cancel_grace=self._grace)
 
     def _put_back(self, device: str, station: Station) -> None:

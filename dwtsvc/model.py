@@ -216,7 +216,7 @@ class Raster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageInfo:
-    """A page that is safe in the store. `size` bytes of `encoding` with checksum `sha256`."""
+    """A page that is safe in the store. `size` bytes of `encoding` with an XXH3-128 checksum."""
 
     id: str
     number: int  # 1.. in the order of the job
@@ -224,7 +224,7 @@ class PageInfo:
     encoding: Encoding
     raster: Raster
     size: int
-    sha256: str
+    checksum: str
 
 
 class JobState(StrEnum):

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from dwtsvc import locks
-from dwtsvc.buffer import PageStore, storage_error, sync_folder
-from dwtsvc.errors import BadArguments, FileAccess
+from dwtsvc.buffer import NO_ROOM, PageStore, storage_error, sync_folder
+from dwtsvc.errors import BadArguments, DiskFull, DwtsvcError, FileAccess
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
 from dwtsvc.suffixes import DOCUMENTS
@@ -38,9 +38,11 @@ class NamePattern:
             if name not in self.FIELDS:
                 hint = f"Choose from: {', '.join('{%s}' % field for field in self.FIELDS)}; {{n:03}} pads the number."
                 raise BadArguments(f"The file name has an unknown field {{{name}}}", hint=hint)
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", device).strip("-.")
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", device).strip("-.") or "scanner"
         self._values = {"date": f"{when:%Y-%m-%d}", "time": f"{when:%H%M%S}", "device": slug}
         self.numbered = any(name == "n" for name, _ in FIELD.findall(text))
+        if not self.path(1).name:
+            raise BadArguments(f"'{text}' is not the name of a file")
 
     def path(self, number: int) -> Path:
         """The name of page `number`; without {n} the first is plain and later ones get "-2", "-3"."""
@@ -50,56 +52,73 @@ class NamePattern:
 
 
 class PartFile:
-    """One file on its way to `target`. Raises FileAccess at once if it cannot be written there."""
+    """One file on its way to `target`. Raises FileAccess at once if it cannot be written there.
+
+    `force` replaces a file; behind a symbolic link it is the file that is replaced, not the link.
+    """
 
     def __init__(self, target: Path, *, force: bool = False) -> None:
         self.target = target
         self._force = force
-        self._part = target.with_name(f".{target.name}.part")
-        if target.exists() and not (force and target.is_file()):
-            raise _exists(target)
-        try:
-            self.file: BinaryIO = _open_part(self._part)
-        except OSError as error:
-            raise storage_error(error, target) from error
+        with _writing(target):
+            _refuse_taken(target, force)
+            self._place = Path(os.path.realpath(target)) if force and target.is_symlink() else target
+            self._part = _part_of(self._place)
+            self.file: BinaryIO = _open_part(self._part, target)
 
     def commit(self) -> Path:
         """Make the file appear. Raises FileAccess when another file took the name meanwhile."""
-        try:
+        with _writing(self.target):
             self.file.flush()
             os.fsync(self.file.fileno())
-            if self._force:
-                os.replace(self._part, self.target)
-            else:
-                _link(self._part, self.target)
+            try:
+                self._give_name()
+            except FileExistsError:
+                self.abort()
+                raise _exists(self.target) from None
             self._close()
-            sync_folder(self.target.parent)
-        except FileExistsError:
-            self.abort()
-            raise _exists(self.target) from None
-        except OSError as error:
-            raise storage_error(error, self.target) from error
+            sync_folder(self._place.parent)
         return self.target
+
+    def _give_name(self) -> None:
+        if self._force:
+            os.replace(self._part, self._place)
+        else:
+            _link(self._part, self._place)
 
     def adopt(self, source: Path) -> bool:
         """Make a synced file of the store appear as the target without a copy; False where that cannot be."""
-        if self._force:
+        if self._force or not self._like(source):
             return False
+        mode = os.fstat(self.file.fileno()).st_mode & 0o777
         try:
-            os.chmod(source, os.fstat(self.file.fileno()).st_mode & 0o777)
             os.link(source, self.target)
         except FileExistsError:
             self.abort()
             raise _exists(self.target) from None
-        except OSError:  # another file system, or one without links
+        except OSError:  # a file system without links
             return False
         self.abort()
-        sync_folder(self.target.parent)
+        with _writing(self.target):
+            os.chmod(self.target, mode)
+            sync_folder(self.target.parent)
         return True
 
+    def _like(self, source: Path) -> bool:
+        """Whether a file has the file system, owner and group of a new one here: a shared folder gives its group."""
+        here = os.fstat(self.file.fileno())
+        try:
+            there = os.stat(source)
+        except OSError:
+            return False
+        return (here.st_dev, here.st_uid, here.st_gid) == (there.st_dev, there.st_uid, there.st_gid)
+
     def abort(self) -> None:
-        """Leave no part file behind."""
-        self._part.unlink(missing_ok=True)
+        """Leave no part file behind. After a commit, or a second time, it does nothing."""
+        if self.file.closed:  # the part's name may be another scan's by now
+            return
+        with contextlib.suppress(OSError):
+            self._part.unlink(missing_ok=True)
         self._close()
 
     def _close(self) -> None:
@@ -107,30 +126,84 @@ class PartFile:
             self.file.close()
 
 
-def _open_part(path: Path) -> BinaryIO:
-    """Create and lock a part file; one that a dead process left is taken over."""
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _refuse_taken(target: Path, force: bool) -> None:
+    """Raise FileAccess if the name belongs to something that must stay."""
+    if target.is_dir():
+        raise FileAccess(f"{target} is a folder", hint="Give the name of a file in it.")
+    if not os.path.lexists(target) or (force and target.is_file()):
+        return
+    if force:
+        raise FileAccess(f"{target} is not a file that can be replaced", hint="Choose another name.")
+    raise _exists(target)
+
+
+def _open_part(path: Path, target: Path) -> BinaryIO:
+    """Create and lock a part file; one that a dead process left makes room."""
     while True:
-        number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        if not locks.try_lock(number):
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        except FileExistsError:
+            _remove_stale(path, target)
+            continue
+        try:
+            # Between creation and lock another process may have taken it for a dead one's.
+            if locks.try_lock(number) and _is_named(number, path):
+                return os.fdopen(number, "w+b")
+        except BaseException:
             os.close(number)
-            raise FileAccess(f"{path} is being written by another scan", hint="Wait for it, or choose another name.")
-        # Between open and lock its writer may have finished and unlinked it.
-        if path.exists() and os.path.samestat(os.stat(path), os.fstat(number)):
-            os.ftruncate(number, 0)
-            return os.fdopen(number, "w+b")
+            raise
         os.close(number)
 
 
+def _remove_stale(path: Path, target: Path) -> None:
+    """Remove the part file of a dead process; it is never written to, for it may be a link to a finished file."""
+    try:
+        number = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:  # its writer has just finished
+        return
+    try:
+        if not locks.try_lock(number):
+            raise FileAccess(f"{target} is being written by another scan", hint="Wait for it, or choose another name.")
+        if _is_named(number, path):
+            path.unlink()
+    finally:
+        os.close(number)
+
+
+def _is_named(number: int, path: Path) -> bool:
+    """Whether an open file still has this name."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(number))
+    except FileNotFoundError:
+        return False
+
+
 def _link(part: Path, target: Path) -> None:
-    """Give the part its name without replacing anything, also where the file system has no links."""
+    """Give the part its name without replacing anything.
+
+    Where the file system has no links, an empty file takes the name for the instant before the part does.
+    """
     try:
         os.link(part, target)
-        part.unlink()
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o666))
+        _rename_exclusively(part, target)
+    else:
+        part.unlink()
+
+
+def _rename_exclusively(part: Path, target: Path) -> None:
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o666))
+    try:
         os.replace(part, target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _exists(path: Path) -> FileAccess:
@@ -151,7 +224,7 @@ class Output(Protocol):
 
 
 class Names:
-    """Reserves the files of a job: the plain name, or the next free one."""
+    """Reserves the files of a job: the plain name, or the next that is free and not being written."""
 
     def __init__(self, pattern: NamePattern, *, force: bool, next_free: bool) -> None:
         self._pattern, self._force, self._next_free = pattern, force, next_free
@@ -160,10 +233,12 @@ class Names:
     def reserve(self) -> PartFile:
         while True:
             self._number += 1
+            target = self._pattern.path(self._number)
             try:
-                return PartFile(self._pattern.path(self._number), force=self._force)
+                return PartFile(target, force=self._force)
             except FileAccess:
-                if not (self._next_free and self._pattern.path(self._number).exists()):
+                taken = os.path.lexists(target) or os.path.lexists(_part_of(target))
+                if not (self._next_free and taken):
                     raise
 
 
@@ -177,10 +252,11 @@ class FileEach:
     def add(self, page: PageInfo, store: PageStore) -> list[Path]:
         part = self._next or self._names.reserve()
         self._next = part
-        if not (self._encoder.copies(page) and part.adopt(store.path(page))):
-            with store.reading(page) as data, _writing(part.target):
+        # Also a page that is adopted is read once: its checksum must fit before the store lets it go.
+        with store.reading(page) as data, _writing(part.target):
+            if not (self._encoder.copies(page) and part.adopt(store.path(page))):
                 self._encoder.write(page, data, part.file)
-            part.commit()
+                part.commit()
         self._next = None
         return [part.target]
 
@@ -199,7 +275,12 @@ class Document:
     def __init__(self, part: PartFile, encoder: PageEncoder) -> None:
         self._part = part
         self._encoder = encoder
-        self._writer = encoder.document(part.file)
+        try:
+            with _writing(part.target):
+                self._writer = encoder.document(part.file)
+        except BaseException:
+            part.abort()
+            raise
 
     def add(self, page: PageInfo, store: PageStore) -> list[Path]:
         with store.reading(page) as data, _writing(self._part.target):
@@ -219,14 +300,14 @@ class StandardOutput:
     """Pages to a pipe: one image, or a document. A TIFF is built in a file first, for its directory needs seeking."""
 
     def __init__(self, stream: BinaryIO, encoder: PageEncoder) -> None:
-        import tempfile
-
         self._stream, self._encoder = stream, encoder
-        self._file: BinaryIO = tempfile.TemporaryFile() if encoder.format == "tiff" else stream  # type: ignore[assignment]
-        self._writer = encoder.document(self._file) if encoder.format in DOCUMENTS else None
+        self._scratch = _scratch() if encoder.format == "tiff" else None
+        self._file = self._scratch or stream
+        with self._writing():
+            self._writer = encoder.document(self._file) if encoder.format in DOCUMENTS else None
 
     def add(self, page: PageInfo, store: PageStore) -> list[Path]:
-        with store.reading(page) as data, _writing(Path("-")):
+        with store.reading(page) as data, self._writing():
             if self._writer:
                 self._encoder.append(page, data, self._writer)
             else:
@@ -236,25 +317,63 @@ class StandardOutput:
     def finish(self) -> list[Path]:
         import shutil
 
-        with _writing(Path("-")):
+        with self._writing():
             if self._writer:
                 self._writer.close()
-            if self._file is not self._stream:
-                self._file.seek(0)
-                shutil.copyfileobj(self._file, self._stream)
+        with _piping():
+            if self._scratch:
+                self._scratch.seek(0)
+                shutil.copyfileobj(self._scratch, self._stream)
             self._stream.flush()
+        self.abort()
         return []
 
     def abort(self) -> None:
-        if self._file is not self._stream:
-            self._file.close()
+        if self._scratch:
+            with contextlib.suppress(OSError):  # a full disk, told already
+                self._scratch.close()
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return _writing(_scratch_name()) if self._scratch else _piping()
+
+
+def _scratch() -> BinaryIO:
+    import tempfile
+
+    with _writing(_scratch_name()):
+        return tempfile.TemporaryFile()
+
+
+def _scratch_name() -> Path:
+    import tempfile
+
+    return Path(tempfile.gettempdir(), "scan")
+
+
+@contextlib.contextmanager
+def _piping() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = DiskFull if error.errno in NO_ROOM else FileAccess
+        raise kind("Standard output cannot be written", why=error.strerror or str(error)) from error
 
 
 @contextlib.contextmanager
 def _writing(target: Path) -> Iterator[None]:
+    """Turn the system's errors into ours."""
     try:
         yield
+    except DiskFull as error:  # an encoder noticed a short write, but does not know the disk
+        raise _trouble(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), target) from error
     except OSError as error:
-        if target == Path("-"):
-            raise FileAccess("Standard output cannot be written", why=error.strerror or str(error)) from error
-        raise storage_error(error, target) from error
+        raise _trouble(error, target) from error
+
+
+def _trouble(error: OSError, target: Path) -> DwtsvcError:
+    """A missing folder by its name, else what the storage says; the room is that of the nearest folder there is."""
+    # os.path.isdir, because Path.is_dir raises where a folder above may not be searched.
+    folder = next((above for above in target.parents if os.path.isdir(above)), Path("/"))
+    if isinstance(error, FileNotFoundError) and folder != target.parent:
+        return FileAccess(f"There is no folder {target.parent}", hint="Create it, or choose another.")
+    return storage_error(error, folder if error.errno in NO_ROOM else target)

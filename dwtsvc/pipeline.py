@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from dwtsvc.buffer import PageStore, storage_error
 from dwtsvc.devices.process import PageReady
+from dwtsvc.errors import DiskFull, PageDamaged
 from dwtsvc.formats import PageEncoder, canvas
 from dwtsvc.imaging import jpeg
 from dwtsvc.jobs import Developed, Job
@@ -21,83 +23,103 @@ from dwtsvc.outputs import Output
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+RICHNESS = (Mode.LINEART, Mode.GRAY, Mode.COLOR)
+
 
 class Developer:
     """Makes each page what was asked for: the mode where the device could not, JPEG where the output is JPEG.
 
-    A page is encoded once, before it is stored, on all cores; the output then copies bytes. Called from several threads.
+    A page is encoded once, before it is stored, on all cores; the output then copies bytes. No page becomes richer than
+    the device made it, and what a device sends compressed stays compressed unless a poorer mode was asked for. Called
+    from several threads. Raises DiskFull, FileAccess or PageDamaged, and then leaves no file of its own.
     """
 
     def __init__(self, mode: Mode, encoder: PageEncoder, quality: int) -> None:
         self._mode = mode
-        self._jpeg = encoder.stores_jpeg
-        # An image file must be JPEG if its name says so; a document takes lineart as it is.
-        self._lineart_as_jpeg = encoder.format == "jpeg"
+        self._encoder = encoder
         self._quality = quality
 
     def __call__(self, page: PageReady, request: ScanRequest) -> Developed:
-        with page.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        mode = self._possible(page.raster.mode)
+        with _mapped(page) as data:
             if page.encoding is Encoding.JPEG:
-                return self._from_jpeg(page, data)
-            if self._mode is page.raster.mode and not self._becomes_jpeg(self._mode):
+                return self._from_jpeg(page, data, mode)
+            if mode is page.raster.mode and not self._encoder.makes_jpeg(mode, page.raster):
                 return Developed(page.path, Encoding.RAW, page.raster)
-            if self._mode is page.raster.mode and jpeg.can_encode(page.raster):
-                return _store(page, "jpeg", jpeg.encode(page.raster, data, self._quality), Encoding.JPEG, page.raster)
-            return self._from_image(page, canvas().load(page.raster, data))  # type: ignore[arg-type]
+            if mode is page.raster.mode and jpeg.can_encode(page.raster):
+                return _store_jpeg(page, jpeg.encode(page.raster, data, self._quality))
+            return self._from_image(page, canvas().load(page.raster, data), mode)
 
-    def _becomes_jpeg(self, mode: Mode) -> bool:
-        return self._jpeg and (mode is not Mode.LINEART or self._lineart_as_jpeg)
+    def _possible(self, delivered: Mode) -> Mode:
+        return Mode.AUTO if self._mode is Mode.AUTO else min(self._mode, delivered, key=RICHNESS.index)
 
-    def _from_jpeg(self, page: PageReady, data: mmap.mmap) -> Developed:
-        """What a device sends compressed stays compressed, unless another mode was asked for."""
-        if self._mode in (Mode.AUTO, page.raster.mode):
+    def _from_jpeg(self, page: PageReady, data: mmap.mmap, mode: Mode) -> Developed:
+        if mode in (Mode.AUTO, page.raster.mode):
             return Developed(page.path, Encoding.JPEG, page.raster)
         import io
 
         from dwtsvc.imaging import codecs
 
-        return self._from_image(page, codecs.decode(io.BytesIO(data)))
+        return self._from_image(page, codecs.decode(io.BytesIO(data)), mode)
 
-    def _from_image(self, page: PageReady, image: Image) -> Developed:
-        mode = self._mode
+    def _from_image(self, page: PageReady, image: Image, mode: Mode) -> Developed:
         if mode is Mode.AUTO:
             from dwtsvc.imaging import judge
 
             mode = judge.mode_of(image)
-        if self._becomes_jpeg(mode):
-            return self._as_jpeg(page, _in_mode(image, mode), mode)
+        if self._encoder.makes_jpeg(mode, page.raster):
+            return self._as_jpeg(page, _in_mode(image, mode))
         if mode is page.raster.mode:
             return Developed(page.path, Encoding.RAW, page.raster)
         return _store_rows(page, _in_mode(image, mode))
 
-    def _as_jpeg(self, page: PageReady, image: Image, mode: Mode) -> Developed:
-        import tempfile
-
+    def _as_jpeg(self, page: PageReady, image: Image) -> Developed:
         from dwtsvc.imaging import codecs
 
-        with tempfile.TemporaryFile(dir=page.path.parent) as file:  # a real file, so that Pillow releases the GIL
+        with _beside(page, "jpeg") as (path, file):
             codecs.encode(image, "jpeg", file, dpi=page.raster.dpi, quality=self._quality)
-            file.seek(0)
-            raster = _packed(page.raster, 3 if mode is Mode.COLOR else 1, 8)
-            return _store(page, "jpeg", file.read(), Encoding.JPEG, raster)
+        return Developed(path, Encoding.JPEG, _raster_of(image, 8, page.raster))
 
 
-def _store(page: PageReady, kind: str, data: bytes, encoding: Encoding, raster: Raster) -> Developed:
-    """Write the bytes beside the slot, for the store to take over."""
+def _mapped(page: PageReady) -> mmap.mmap:
+    """The slot's bytes. Raises PageDamaged: a TimeoutError of the disk would look like a page that is not there yet."""
+    try:
+        with page.path.open("rb") as file:
+            # A private mapping counts as writable, which lets the JPEG encoder read it in place.
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError) as error:
+        raise PageDamaged("A page from the scanner cannot be read back", why=str(error)) from error
+
+
+@contextlib.contextmanager
+def _beside(page: PageReady, kind: str) -> Iterator[tuple[Path, BinaryIO]]:
+    """A file beside the slot for the store to take over, gone if it does not become whole.
+
+    It is a real file because Pillow releases the GIL for one.
+    """
     path = page.path.with_name(f"{page.slot}.{kind}")
     try:
-        with open(path, "wb", buffering=0, opener=_private) as file:
-            written = file.write(data)
-        if written != len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with open(path, "w+b", opener=_private) as file:
+            yield path, file
+    except DiskFull as error:  # the encoder noticed a short write, but does not know the disk
+        path.unlink(missing_ok=True)
+        raise storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), path.parent) from error
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise storage_error(error, path) from error
-    return Developed(path, encoding, raster)
+        raise storage_error(error, path.parent) from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _store_jpeg(page: PageReady, data: bytes) -> Developed:
+    with _beside(page, "jpeg") as (path, file):
+        file.write(data)
+    return Developed(path, Encoding.JPEG, page.raster)
 
 
 def _in_mode(image: Image, mode: Mode) -> Image:
@@ -110,14 +132,17 @@ def _in_mode(image: Image, mode: Mode) -> Image:
 
 
 def _store_rows(page: PageReady, image: Image) -> Developed:
-    depth = 1 if image.mode == "1" else 16 if image.mode.startswith("I") else 8
-    rows = image.tobytes("raw", "1;I") if depth == 1 else image.tobytes()
-    return _store(page, "rows", rows, Encoding.RAW, _packed(page.raster, 1, depth))
+    depth = 1 if image.mode == "1" else 8
+    with _beside(page, "rows") as (path, file):
+        file.write(image.tobytes("raw", "1;I") if depth == 1 else image.tobytes())
+    return Developed(path, Encoding.RAW, _raster_of(image, depth, page.raster))
 
 
-def _packed(raster: Raster, channels: int, depth: int) -> Raster:
-    """The raster of rows without padding."""
-    return replace(raster, channels=channels, depth=depth, bytes_per_line=(raster.width * channels * depth + 7) // 8)
+def _raster_of(image: Image, depth: int, raster: Raster) -> Raster:
+    """What an image's packed rows, or its JPEG, hold; a decoded page may be of another size than was announced."""
+    channels = 3 if image.mode == "RGB" else 1
+    line = (image.width * channels * depth + 7) // 8
+    return replace(raster, width=image.width, height=image.height, channels=channels, depth=depth, bytes_per_line=line)
 
 
 @dataclass(frozen=True, slots=True)

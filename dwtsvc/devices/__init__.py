@@ -42,9 +42,13 @@ _prepared: dict[str, Child] = {}
 
 
 def prepare(driver: str) -> None:
-    """Start a driver's worker ahead of its first `connect`, so that its start overlaps with what comes before."""
+    """Start a driver's worker ahead of its first `connect`, so that its start overlaps with what comes before.
+
+    A name that is no driver is taken for a bare SANE name. A worker that is never asked for leaves with this process.
+    """
     from dwtsvc.devices.process import ProcessChild
 
+    driver = driver if driver in BUILT_IN else "sane"
     if driver in BUILT_IN:
         _prepared[driver] = ProcessChild(BUILT_IN[driver])
 

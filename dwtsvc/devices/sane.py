@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from threading import Event
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from dwtsvc.devices import sanelib
@@ -26,7 +26,9 @@ from dwtsvc.model import (
 )
 
 # sane_read hands over at most 64 KiB at a time from most backends (the size of a pipe).
-READ_SIZE = 1 << 16
+READ_SIZE = 8 << 16
+FULL = READ_SIZE - (1 << 16)
+PIECE_EVERY = 0.05  # seconds
 IDLE = 0.002  # seconds to wait when a backend has nothing yet
 
 NO_RESOLUTION = 72  # what cameras and other devices without the option are said to have
@@ -277,20 +279,21 @@ class SaneSource:
         """One frame's bytes up to its end. The view is valid until the next one is asked for."""
         buffer = bytearray(READ_SIZE)
         view, once = memoryview(buffer), self._handle.reader(buffer)
+        filled, yielded = 0, monotonic()
         while not cancelled.is_set():
-            status, count = once()
-            if not 0 <= count <= READ_SIZE:
-                raise DriverError(
-                    "The scanner's driver is broken", why=f"it read {count} bytes where {READ_SIZE} have room"
-                )
-            if count:
-                yield view[:count]
+            status, count = once(filled)
+            if not 0 <= count <= READ_SIZE - filled:
+                why = f"it read {count} bytes where {READ_SIZE - filled} have room"
+                raise DriverError("The scanner's driver is broken", why=why)
+            filled += count
+            # Few large pieces cost less than many small ones, but a slow scanner must show that it lives.
+            if filled and (filled > FULL or status != sanelib.GOOD or monotonic() - yielded > PIECE_EVERY):
+                yield view[:filled]
+                filled, yielded = 0, monotonic()
             if status == sanelib.EOF:
                 return
-            if status == sanelib.NO_DOCS:  # in the middle of a page this is no end of the batch
-                raise DriverError("The scanner lost the page", why=sanelib.word(status), hint="Check the feeder.")
             if status != sanelib.GOOD:
-                raise sanelib.status_error(status, "a page was read")
+                raise _broken_page(status)
             if not count:
                 sleep(IDLE)
         raise Cancelled("The scan was cancelled")
@@ -347,6 +350,13 @@ class SaneSource:
             why = f"{len(plane) // parameters.bytes_per_line} of {parameters.lines} rows came in one pass"
             raise IncompletePage("The page ended early", why=why, hint="Scan the page again.")
         return plane
+
+
+def _broken_page(status: int) -> DriverError:
+    """The error of a status in the middle of a page, where an empty feeder is no end of the batch."""
+    if status == sanelib.NO_DOCS:
+        return DriverError("The scanner lost the page", why=sanelib.word(status), hint="Check the feeder.")
+    return sanelib.status_error(status, "a page was read")
 
 
 def _interleaved(plane: Raster) -> Raster:

@@ -314,15 +314,15 @@ class Handle:
             raise status_error(status, "the page was described")
         return parameters
 
-    def reader(self, buffer: bytearray) -> Callable[[], tuple[int, int]]:
-        """A function that reads once into the buffer and returns (status, bytes)."""
+    def reader(self, buffer: bytearray) -> Callable[[int], tuple[int, int]]:
+        """A function that reads once into the buffer from an offset on, and returns (status, bytes)."""
         address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
         count = ctypes.c_int()
         read, handle, size, told = self.lib.sane_read, self.handle, len(buffer), ctypes.byref(count)
 
-        def once() -> tuple[int, int]:
+        def once(offset: int) -> tuple[int, int]:
             count.value = 0
-            return read(handle, address, size, told), count.value
+            return read(handle, address + offset, size - offset, told), count.value
 
         return once
 

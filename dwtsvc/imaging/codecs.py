@@ -12,16 +12,9 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPIm
 
 from dwtsvc.errors import BadArguments, BadInput, DiskFull, FileAccess, InvalidOutput
 from dwtsvc.imaging.pdf import PdfWriter
-from dwtsvc.imaging.pixels import (
-    CHANNELS_AND_DEPTH,
-    Rows,
-    image_bands,
-    page_bytes,
-    plain,
-    raw_bands,
-    to_8bit,
-)
+from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, image_bands, plain, to_8bit
 from dwtsvc.imaging.png import write_png
+from dwtsvc.imaging.rows import Rows, page_bytes, raw_bands
 from dwtsvc.imaging.streams import encode_g4, jpeg_info
 from dwtsvc.imaging.tiff import TiffWriter
 from dwtsvc.model import Raster

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from PIL import ImageChops
 
-from dwtsvc.imaging.pixels import bytes_view, row_bytes
+from dwtsvc.imaging.pixels import bytes_view
+from dwtsvc.imaging.rows import row_bytes
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB = 0, 2

@@ -14,17 +14,8 @@ from typing import BinaryIO, Self
 from PIL import Image, ImageChops
 
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput
-from dwtsvc.imaging.pixels import (
-    CHANNELS_AND_DEPTH,
-    Rows,
-    bytes_view,
-    image_bands,
-    page_bytes,
-    plain,
-    raw_bands,
-    row_bytes,
-    rows_in_band,
-)
+from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, bytes_view, image_bands, plain
+from dwtsvc.imaging.rows import Rows, page_bytes, raw_bands, row_bytes, rows_in_band
 from dwtsvc.imaging.streams import Jpeg, JpegHeader, encode_g4, encode_lzw, jpeg_header
 from dwtsvc.model import Raster
 

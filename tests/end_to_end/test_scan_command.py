@@ -200,7 +200,7 @@ def test_sixteen_bits_reach_a_png(place: Place) -> None:
         (["-o", "-", "--format", "png", "-n", "2"], 2, "one png page"),
         (["--no-such-option"], 2, "No such option"),
         (["-d", "test:99"], 20, "dwtsvc devices"),
-        (["-o", "missing/a.pdf"], 5, "No such file"),
+        (["-o", "missing/a.pdf"], 5, "no folder missing"),
         (["--recover"], 1, "No scan has left pages"),
         (["--option", "read-return-value=SANE_STATUS_COVER_OPEN"], 24, "Close it"),
         (["--option", "read-return-value=SANE_STATUS_JAMMED"], 23, "Document feeder jammed"),

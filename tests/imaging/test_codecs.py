@@ -23,7 +23,7 @@ from PIL import Image, ImageChops, ImageStat
 from dwtsvc.errors import BadArguments, BadInput, DiskFull, FileAccess, InvalidOutput, PageDamaged
 from dwtsvc.imaging import codecs
 from dwtsvc.imaging.codecs import Canvas, decode, encode, encode_rows, encode_rows_png, format_of, jpeg_info
-from dwtsvc.imaging.pixels import BAND_BYTES
+from dwtsvc.imaging.rows import BAND_BYTES
 from dwtsvc.model import Raster
 
 LOSSLESS = ("png", "tiff", "bmp")

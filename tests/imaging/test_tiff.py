@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput
 from dwtsvc.imaging import tiff
-from dwtsvc.imaging.pixels import BAND_BYTES
+from dwtsvc.imaging.rows import BAND_BYTES
 from dwtsvc.imaging.tiff import TiffWriter
 
 needs_libtiff = pytest.mark.skipif(shutil.which("tiffinfo") is None, reason="needs libtiff-tools")
