@@ -375,5 +375,6 @@ def _trouble(error: OSError, target: Path) -> DwtsvcError:
     # os.path.isdir, because Path.is_dir raises where a folder above may not be searched.
     folder = next((above for above in target.parents if os.path.isdir(above)), Path("/"))
     if isinstance(error, FileNotFoundError) and folder != target.parent:
-        return FileAccess(f"There is no folder {target.parent}", hint="Create it, or choose another.")
+        hint = "Create it, or choose another."
+        return FileAccess(f"There is no folder {target.parent}", why=error.strerror, hint=hint)
     return storage_error(error, folder if error.errno in NO_ROOM else target)
