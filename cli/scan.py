@@ -133,9 +133,12 @@ def scan(
 
       dwtsvc scan --recover -o rescued.pdf
     """
+    from dwtsvc.errors import BadArguments
     from dwtsvc_cli import scanning
     from dwtsvc_cli.voice import Voice
 
+    if json and output == "-":
+        raise BadArguments("--json and -o - exclude each other", hint="Both would be written to standard output.")
     flags = {
         "device": device,
         "source": source,

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from dwtsvc.errors import (
 )
 from dwtsvc.formats import PageEncoder
 from dwtsvc.jobs import Job, Jobs
-from dwtsvc.model import Area, PageInfo, ScanRequest
+from dwtsvc.model import Area, PageInfo, ScanRequest, Source
 from dwtsvc.outputs import Document, FileEach, NamePattern, Names, Output, StandardOutput
 from dwtsvc.paths import Paths
 from dwtsvc.pipeline import Developer, Written, collate, write_job, write_page
@@ -313,6 +313,9 @@ class Scan:
 
 def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
     """Scan. Raises what went wrong, after telling which pages are kept."""
+    if (paper.wait or paper.manual_duplex) and plan.settings.source is Source.AUTO:
+        # An empty feeder is to be waited for, not to be exchanged for the glass.
+        plan = replace(plan, settings=replace(plan.settings, source=Source.FEEDER))
     store = _store(plan)
     device = find_device(plan, voice)
     output = open_output(plan, naming, device)

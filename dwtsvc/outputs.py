@@ -376,5 +376,5 @@ def _trouble(error: OSError, target: Path) -> DwtsvcError:
     folder = next((above for above in target.parents if os.path.isdir(above)), Path("/"))
     if isinstance(error, FileNotFoundError) and folder != target.parent:
         hint = "Create it, or choose another."
-        return FileAccess(f"There is no folder {target.parent}", why=error.strerror, hint=hint)
+        return FileAccess(f"There is no folder {target.parent}", why=os.strerror(errno.ENOENT), hint=hint)
     return storage_error(error, folder if error.errno in NO_ROOM else target)

@@ -207,6 +207,7 @@ def test_sixteen_bits_reach_a_png(place: Place) -> None:
         (["--option", "read-return-value=SANE_STATUS_ACCESS_DENIED"], 28, "scanner"),
         (["--option", "read-return-value=SANE_STATUS_IO_ERROR"], 29, "Error during device I/O"),
         (["--manual-duplex"], 2, "--wait-paper"),
+        (["--json", "-o", "-"], 2, "exclude each other"),
     ],
 )
 def test_a_refusal_says_what_is_allowed_and_leaves_nothing(
@@ -214,7 +215,7 @@ def test_a_refusal_says_what_is_allowed_and_leaves_nothing(
 ) -> None:
     given = ["-d", "test:0", *([] if "-r" in arguments else ["-r", "50"])]
     ran = place.run("scan", *given, *([] if "-o" in arguments else ["-o", "a.pdf"]), *arguments)
-    assert (ran.code, words in ran.err) == (code, True), ran.err
+    assert (ran.code, words in ran.err + ran.out.decode()) == (code, True), ran.err
     assert "Traceback" not in ran.err
     assert place.files() == []
 
