@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
@@ -18,11 +17,11 @@ from dwtsvc.imaging.rows import Rows, page_bytes, raw_bands
 from dwtsvc.imaging.streams import encode_g4, jpeg_info
 from dwtsvc.imaging.tiff import TiffWriter
 from dwtsvc.model import Raster
+from dwtsvc.suffixes import FORMATS, format_of
 
 __all__ = [
     "FORMATS",
     "LOSSY",
-    "MANY_PAGES",
     "MAX_PIXELS",
     "Canvas",
     "decode",
@@ -35,15 +34,6 @@ __all__ = [
     "jpeg_info",
 ]
 
-FORMATS: dict[str, tuple[str, ...]] = {
-    "jpeg": (".jpg", ".jpeg", ".jpe"),
-    "png": (".png",),
-    "tiff": (".tif", ".tiff"),
-    "bmp": (".bmp", ".dib"),
-    "webp": (".webp",),
-    "pdf": (".pdf",),
-}
-MANY_PAGES = frozenset({"tiff", "pdf"})  # the others hold one page a file
 LOSSY = frozenset({"jpeg", "webp"})
 DEEP = frozenset({"png", "tiff"})  # keep 16 bits a sample
 LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
@@ -68,16 +58,6 @@ Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, MAX_PIXELS)
 
 EXIF_DPI_TAGS = (0x011A, 0x011B)
 EXIF_UNIT_TAG, EXIF_INCH = 0x0128, 2
-
-
-def format_of(path: str) -> str:
-    """The format a file name's suffix asks for; BadArguments lists the known ones."""
-    suffix = PurePath(path).suffix.lower()
-    for name, suffixes in FORMATS.items():
-        if suffix in suffixes:
-            return name
-    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-    raise BadArguments(f"'{path}' does not say what format to write", hint=f"End it in one of: {known}.")
 
 
 class Canvas:

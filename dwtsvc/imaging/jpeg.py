@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from functools import cache
 from typing import Any
 
@@ -36,6 +37,7 @@ def _library() -> Any:
         except OSError:
             continue
         library.tjInitCompress.restype = ctypes.c_void_p
+        library.tjDestroy.argtypes = [ctypes.c_void_p]
         library.tjBufSize.restype = ctypes.c_ulong
         library.tjGetErrorStr.restype = ctypes.c_char_p
         number, address = ctypes.c_int, ctypes.c_void_p
@@ -55,8 +57,10 @@ class _Encoder:
     """A thread's own encoder and buffer: 13 MB that need not be had anew for every page."""
 
     def __init__(self) -> None:
-        self.handle = _library().tjInitCompress()
+        library = _library()
+        self.handle = library.tjInitCompress()
         self.buffer = bytearray()
+        weakref.finalize(self, library.tjDestroy, self.handle)  # when its thread has ended
 
     def room(self, size: int) -> bytearray:
         if len(self.buffer) < size:
@@ -107,4 +111,4 @@ def _writable(rows: Rows) -> bool:
 
 def _address(buffer: Rows) -> int:
     # The ctypes view ends with this expression: one that lived on would keep a memory map from closing.
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))  # type: ignore[arg-type]
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
