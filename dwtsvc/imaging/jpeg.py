@@ -22,6 +22,9 @@ LONGEST_SIDE = 65_500
 SAMPLING_GRAY, SAMPLING_420 = 3, 2  # TJSAMP_GRAY, TJSAMP_420
 PIXELS_RGB, PIXELS_GRAY = 0, 6  # TJPF_RGB, TJPF_GRAY
 NO_REALLOC = 1024  # TJFLAG_NOREALLOC: write into our buffer
+# TJFLAG_ACCURATEDCT: below quality 96 TurboJPEG would else take a rougher transform, which is no faster on today's
+# machines (23.5 and 23.8 ms a page), and at quality 95 is 1.5 dB worse.
+ACCURATE = 4096
 DENSITY = slice(13, 18)  # in the JFIF header: unit, and dots across and down in it
 INCH = b"\x01"
 
@@ -91,7 +94,7 @@ def encode(raster: Raster, rows: Rows, quality: int) -> bytes:
     status = _library().tjCompress2(
         *(encoder.handle, _address(pixels), raster.width, raster.bytes_per_line, height),
         *(PIXELS_RGB if colour else PIXELS_GRAY, ctypes.byref(target), ctypes.byref(size)),
-        *(sampling, quality, NO_REALLOC),
+        *(sampling, quality, NO_REALLOC | ACCURATE),
     )
     if status:
         raise InvalidOutput("A page could not be encoded as JPEG", why=_library().tjGetErrorStr().decode())

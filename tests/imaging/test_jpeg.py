@@ -65,7 +65,7 @@ def test_the_picture_is_what_pillow_would_make(
     assert jpeg.can_encode(raster)
     made = opened(jpeg.encode(raster, rows, quality))
     assert (made.format, made.mode, made.size) == ("JPEG", mode, image.size)
-    assert difference(made, by_pillow(image, quality)) < 0.5
+    assert difference(made, by_pillow(image, quality)) < 0.01
 
 
 def test_a_lower_quality_makes_a_smaller_file(picture: Image.Image, as_rows: AsRows) -> None:
