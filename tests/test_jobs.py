@@ -1,4 +1,4 @@
-"""Jobs: pages in order and safe, errors after the good pages, one scan a device, warm workers, paper that comes late."""
+"""Jobs: pages in order and safe, errors after the good pages, one scan a device, warm workers, late paper."""
 
 from __future__ import annotations
 
@@ -97,9 +97,8 @@ def test_a_crashed_device_starts_anew(jobs: Jobs) -> None:
 def test_a_second_scan_on_a_device_is_told_who_has_it(jobs: Jobs, store: PageStore, tmp_path: Path) -> None:
     first = jobs.start(request("slow"))
     first.next_page(timeout=20)
-    with Jobs(store, tmp_path / "locks", timeout=10) as others:
-        with pytest.raises(ScannerBusy, match=str(os.getpid())):
-            pages_of(others.start(request("slow")))
+    with Jobs(store, tmp_path / "locks", timeout=10) as others, pytest.raises(ScannerBusy, match=str(os.getpid())):
+        pages_of(others.start(request("slow")))
     first.cancel()
     with pytest.raises(Cancelled):
         pages_of(first)

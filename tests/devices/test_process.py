@@ -1,4 +1,4 @@
-"""The parent's side of a worker: whatever a driver does, the parent gets a typed error soon and keeps the good pages."""
+"""The parent's side of a worker: whatever a driver does, the parent gets a typed error and keeps good pages."""
 
 from __future__ import annotations
 
@@ -228,9 +228,9 @@ def test_a_request_the_device_cannot_fulfil_is_refused_there(worker: DeviceProce
 
 
 def test_a_driver_that_cannot_be_imported_is_a_missing_dependency() -> None:
-    with DeviceProcess(ProcessChild("tests.devices.no_such_driver"), timeout=10) as worker:
-        with pytest.raises(MissingDependency):
-            list(worker.devices(5))
+    child = ProcessChild("tests.devices.no_such_driver")
+    with DeviceProcess(child, timeout=10) as worker, pytest.raises(MissingDependency):
+        list(worker.devices(5))
 
 
 def cancel_soon(worker: DeviceProcess) -> None:
@@ -276,9 +276,8 @@ def test_nonsense_on_the_wire_is_a_lost_device(word: str, tmp_path: Path) -> Non
     (tmp_path / "secret").write_bytes(b"x")
     folder = tmp_path / "slots"
     folder.mkdir()
-    with DeviceProcess(Nonsense(), timeout=10) as worker:
-        with pytest.raises(DeviceLost, match="broke the protocol"):
-            pages_of(worker, "good", folder)
+    with DeviceProcess(Nonsense(), timeout=10) as worker, pytest.raises(DeviceLost, match="broke the protocol"):
+        pages_of(worker, "good", folder)
 
 
 def test_a_worker_leaves_when_its_parent_dies(tmp_path: Path) -> None:

@@ -68,4 +68,4 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv("COLUMNS", "100")
     for name in ("SANE_DEFAULT_DEVICE", "DWTSVC_DEVICE"):
         monkeypatch.delenv(name, raising=False)
-    yield Place(folder, home)
+    return Place(folder, home)

@@ -1,4 +1,4 @@
-"""`dwtsvc scan` through the installed command: every format, names, pipes, JSON, and each refusal with its exit code."""
+"""`dwtsvc scan` as installed: every format, names, pipes, JSON, and and refusals with their exit codes."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ def test_nothing_heavy_is_imported_to_say_little(arguments: list[str], place: Pl
         "from dwtsvc_cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = ['PIL', 'numpy', 'rich', 'simplejpeg', 'pypdfium2', 'dwtsvc.jobs', 'dwtsvc.imaging', 'dwtsvc.config']\n"
+        "heavy = ['PIL', 'numpy', 'rich', 'simplejpeg', 'pypdfium2', 'dwtsvc.jobs', 'dwtsvc.config']\n"
         "heavy += ['typer'] if sys.argv[1:] == ['--version'] else []\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
