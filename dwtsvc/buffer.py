@@ -172,9 +172,9 @@ class PageStore:
 
     def left_behind(self) -> list[LeftBehind]:
         """The owners of dead processes that hold pages, newest first."""
-        owners = sorted(self.root.iterdir(), reverse=True) if self.root.is_dir() else []
+        owners = self.root.iterdir() if self.root.is_dir() else ()
         found = (self._left(folder.name) for folder in owners if (folder / "journal").is_file())
-        return [left for left in found if left and left.pages]
+        return sorted((left for left in found if left and left.pages), key=lambda left: left.begun, reverse=True)
 
     def _left(self, owner: str) -> LeftBehind | None:
         with locks.holding(self.folder(owner) / "lock") as dead:

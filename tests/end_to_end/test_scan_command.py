@@ -319,9 +319,8 @@ def test_the_help_of_the_commands_is_their_first_line(place: Place) -> None:
 def test_nothing_heavy_is_imported_to_say_little(arguments: list[str], place: Place) -> None:
     program = (
         "import sys; sys.argv[1:] = " + repr(arguments) + "\n"
-        "from dwtsvc_cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
+        "from dwtsvc_cli.main import main, run\n"
+        "main() if sys.argv[1:] == ['--version'] else run(sys.argv[1:])\n"
         "heavy = ['PIL', 'numpy', 'rich', 'simplejpeg', 'pypdfium2', 'dwtsvc.jobs', 'dwtsvc.config']\n"
         "heavy += ['typer'] if sys.argv[1:] == ['--version'] else []\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
