@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import mmap
 import threading
-import weakref
 from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -147,18 +146,27 @@ def test_a_smaller_page_after_a_larger_one_holds_nothing_of_it(as_rows: AsRows) 
     assert jpeg.encode(*small, 85) == first
 
 
-def test_a_threads_encoder_ends_with_its_thread(picture: Image.Image, as_rows: AsRows) -> None:
-    seen: list[weakref.ref[object]] = []
+def test_a_threads_encoder_ends_with_its_thread(
+    monkeypatch: pytest.MonkeyPatch, picture: Image.Image, as_rows: AsRows
+) -> None:
+    made: list[int] = []
+    ended: list[int] = []
+    library = jpeg._library()
+    destroy = library.tjDestroy
+
+    def end(handle: int) -> None:
+        ended.append(handle)
+        destroy(handle)
 
     def encode() -> None:
         jpeg.encode(*as_rows(picture), 85)
-        seen.append(weakref.ref(jpeg._encoder()))
-        assert seen[0]() is not None
+        made.append(jpeg._encoder().handle)
 
+    monkeypatch.setattr(library, "tjDestroy", end)
     thread = threading.Thread(target=encode)
     thread.start()
     thread.join(20)
-    assert seen[0]() is None
+    assert made and ended == made
 
 
 def test_without_the_library_pillow_is_asked(
