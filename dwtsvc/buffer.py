@@ -144,8 +144,12 @@ class PageStore:
     def drop(self, page: PageInfo) -> None:
         """Forget a page that is safe elsewhere. Not synced: coming back after a crash harms nobody."""
         owner, _, number = page.id.rpartition("/")
-        with self._lock:
-            os.write(self._journals[owner], _line({"dropped": int(number)}))
+        line = _line({"dropped": int(number)})
+        with self._lock, contextlib.suppress(OSError):  # a full disk forgets the forgetting, which harms nobody
+            journal = self._journals[owner]
+            written = os.write(journal, line)
+            if written != len(line):
+                os.ftruncate(journal, os.fstat(journal).st_size - written)
         self.path(page).unlink(missing_ok=True)
 
     def leave(self, owner: str) -> None:
