@@ -29,7 +29,7 @@ from dwtsvc.jobs import Job, Jobs
 from dwtsvc.model import Area, PageInfo, ScanRequest, Source
 from dwtsvc.outputs import Document, FileEach, NamePattern, Names, Output, StandardOutput
 from dwtsvc.paths import Paths
-from dwtsvc.pipeline import Developer, Written, collate, write_job, write_page
+from dwtsvc.pipeline import Developer, Written, arriving, collate, write_job, write_page
 from dwtsvc.suffixes import DOCUMENTS, format_of
 from dwtsvc_cli import output as out
 from dwtsvc_cli.voice import Voice
@@ -277,16 +277,10 @@ class Scan:
     def _collect(self, request: ScanRequest, wait: float) -> list[PageInfo]:
         job = self._start(request, wait)
         pages: list[PageInfo] = []
-        while True:
-            try:
-                page = job.next_page(timeout=0.1)
-            except TimeoutError:
-                self._voice.watch(job)
-                continue
-            if page is None:
-                return pages
+        for page in arriving(job, lambda: self._voice.watch(job)):
             self._scanned += 1
             pages.append(page)
+        return pages
 
     def _turn_over(self, count: int, paper: Paper) -> None:
         self._voice.pause()

@@ -153,6 +153,19 @@ class Written:
     files: tuple[Path, ...]
 
 
+def arriving(job: Job, on_wait: Callable[[], object]) -> Iterator[PageInfo]:
+    """The job's pages as they come; `on_wait` is called a few times a second meanwhile. Raises what the job reports."""
+    while True:
+        try:
+            page = job.next_page(timeout=0.1)
+        except TimeoutError:
+            on_wait()
+            continue
+        if page is None:
+            return
+        yield page
+
+
 def write_job(
     job: Job,
     store: PageStore,
@@ -166,16 +179,10 @@ def write_job(
     Raises what the job or the output reports; pages before that were written.
     """
     count = 0
-    while True:
-        try:
-            page = job.next_page(timeout=0.1)
-        except TimeoutError:
-            on_wait()
-            continue
-        if page is None:
-            return count
+    for page in arriving(job, on_wait):
         on_page(write_page(page, store, output))
         count += 1
+    return count
 
 
 def write_page(page: PageInfo, store: PageStore, output: Output) -> Written:
