@@ -29,12 +29,12 @@ from typing import Any
 import xxhash
 
 from dwtsvc import locks
+from dwtsvc.disk import NO_ROOM, sync_folder
 from dwtsvc.errors import BadArguments, DiskFull, DwtsvcError, FileAccess, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.records import pack, unpack
 
 SETTLED = timedelta(hours=1)
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,14 +296,3 @@ def _checksum(data: mmap.mmap) -> str:
 
 def _sync_data(file: int) -> None:
     getattr(os, "fdatasync", os.fsync)(file)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's new and renamed entries survive a power loss."""
-    if os.name == "nt":  # Windows has no handle on a folder to sync; its rename is journaled by the file system
-        return
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -7,7 +7,6 @@ and quotes around it keep its blanks. A section may come twice, a key in it may 
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
@@ -18,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dwtsvc.disk import NO_ROOM, sync_folder
 from dwtsvc.errors import BadArguments, BadConfiguration, DiskFull, FileAccess
 
 MAX_BYTES = 1 << 20
@@ -326,7 +326,7 @@ def _replace(path: Path, data: bytes, mode: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _write_error(path, error) from error
     finally:
@@ -347,15 +347,6 @@ def _take_rights(descriptor: int, path: Path, mode: int) -> None:
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if old else mode)
 
 
-def _sync_folder(folder: Path) -> None:
-    if sys.platform != "win32":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _write_error(path: Path, error: OSError) -> FileAccess | DiskFull:
-    kind = DiskFull if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)) else FileAccess
+    kind = DiskFull if error.errno in NO_ROOM else FileAccess
     return kind(f"{path} cannot be written", why=error.strerror or str(error))

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from dwtsvc import locks
-from dwtsvc.buffer import NO_ROOM, PageStore, storage_error, sync_folder
+from dwtsvc.buffer import PageStore, storage_error
+from dwtsvc.disk import NO_ROOM, sync_folder
 from dwtsvc.errors import BadArguments, DiskFull, DwtsvcError, FileAccess
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
