@@ -1,8 +1,15 @@
-"""Every error dwtsvc raises: one tree, each class with its exit code, HTTP status and machine word.
+"""Every error dwtsvc raises: one tree, each class with its exit code, HTTP status, service code and machine word.
 
     DwtsvcError                     70 internal
       NothingFound                   1 nothing-found
+        UnknownItem                  1 unknown-item
+          UnknownJob                 1 unknown-job
+            JobDeleted               1 job-deleted
       BadArguments                   2 bad-arguments
+        WrongMethod                  2 wrong-method
+        WrongState                   2 wrong-state
+        TooLarge                     2 too-large
+        UnknownCoding                2 unknown-coding
       MissingDependency              3 missing-dependency
       BadInput                       4 bad-input
         PageDamaged                  4 page-damaged
@@ -10,6 +17,7 @@
       AlreadyHasText                 6 already-has-text
       ChildProgramFailed             7 child-program-failed
       Encrypted                      8 encrypted
+        WrongPassword                8 wrong-password
       BadConfiguration               9 bad-configuration
       InvalidOutput                 10 invalid-output
       DriverError                   29 driver-error
@@ -26,11 +34,15 @@
       DiskFull                      40 disk-full
       ServiceNotRunning             41 service-not-running
       ServiceRefused                42 service-refused
+        OriginNotAllowed            42 origin-not-allowed
+        TokenNeeded                 42 token-needed
+        TooMany                     42 too-many
       PortInUse                     43 port-in-use
       DoNotRestart                  78 do-not-restart
       Cancelled                    130 cancelled
 
-The exit codes are a promise to scripts: a number keeps its meaning for ever. 3 and 5 to 10 mean what
+The exit codes are a promise to scripts: a number keeps its meaning for ever. The service codes are the negative numbers
+of the protocol's error objects, published for the product that the service is compatible with. 3 and 5 to 10 mean what
 they mean in OCRmyPDF. The man page, README and `dwtsvc --exit-codes` print this table; nothing repeats it.
 """
 
@@ -44,6 +56,7 @@ class DwtsvcError(Exception):
 
     exit_code = 70
     http_status = 500
+    service_code = -1001
     word = "internal"
     meaning = "internal error, please report it"
 
@@ -59,12 +72,48 @@ class DwtsvcError(Exception):
 
 class NothingFound(DwtsvcError):
     exit_code, http_status, word = 1, 404, "nothing-found"
+    service_code = -1040
     meaning = "nothing found, or files differ"
+
+
+class UnknownItem(NothingFound):
+    """No such job, document, page or buffer, or it is somebody else's: the answers are the same."""
+
+    word = "unknown-item"
+
+
+class UnknownJob(UnknownItem):
+    word = "unknown-job"
+    service_code = -1034
+
+
+class JobDeleted(UnknownJob):
+    http_status, word = 410, "job-deleted"
 
 
 class BadArguments(DwtsvcError):
     exit_code, http_status, word = 2, 400, "bad-arguments"
+    service_code = -2113
     meaning = "bad arguments"
+
+
+class WrongMethod(BadArguments):
+    http_status, word = 405, "wrong-method"
+    service_code = -2112
+
+
+class WrongState(BadArguments):
+    http_status, word = 409, "wrong-state"
+    service_code = -1011
+
+
+class TooLarge(BadArguments):
+    http_status, word = 413, "too-large"
+    service_code = -2313
+
+
+class UnknownCoding(BadArguments):
+    http_status, word = 415, "unknown-coding"
 
 
 class MissingDependency(DwtsvcError):
@@ -74,15 +123,18 @@ class MissingDependency(DwtsvcError):
 
 class BadInput(DwtsvcError):
     exit_code, http_status, word = 4, 422, "bad-input"
+    service_code = -1036
     meaning = "bad or unsupported input"
 
 
 class PageDamaged(BadInput):
     http_status, word = 500, "page-damaged"
+    service_code = -1036
 
 
 class FileAccess(DwtsvcError):
     exit_code, http_status, word = 5, 500, "file-access"
+    service_code = -1018
     meaning = "a file cannot be read or written"
 
 
@@ -98,7 +150,13 @@ class ChildProgramFailed(DwtsvcError):
 
 class Encrypted(DwtsvcError):
     exit_code, http_status, word = 8, 422, "encrypted"
+    service_code = -1120
     meaning = "the input is encrypted"
+
+
+class WrongPassword(Encrypted):
+    http_status, word = 403, "wrong-password"
+    service_code = -1043
 
 
 class BadConfiguration(DwtsvcError):
@@ -115,26 +173,31 @@ class DriverError(DwtsvcError):
     """The scanner or its driver reported a fault; `why` carries the driver's own word."""
 
     exit_code, http_status, word = 29, 502, "driver-error"
+    service_code = -1005
     meaning = "the driver reported an error"
 
 
 class NoScanner(DriverError):
     exit_code, http_status, word = 20, 404, "no-scanner"
+    service_code = -1003
     meaning = "no scanner"
 
 
 class ScannerBusy(DriverError):
     exit_code, http_status, word = 21, 423, "scanner-busy"
+    service_code = -1004
     meaning = "the scanner is busy"
 
 
 class FeederEmpty(DriverError):
     exit_code, http_status, word = 22, 409, "feeder-empty"
+    service_code = -1035
     meaning = "the feeder is empty"
 
 
 class PaperJam(DriverError):
     exit_code, http_status, word = 23, 409, "paper-jam"
+    service_code = -1020
     meaning = "paper jam"
 
 
@@ -145,16 +208,19 @@ class CoverOpen(DriverError):
 
 class MultiFeed(DriverError):
     exit_code, http_status, word = 25, 409, "multi-feed"
+    service_code = -1021
     meaning = "several sheets were fed at once"
 
 
 class DeviceLost(DriverError):
     exit_code, http_status, word = 26, 502, "device-lost"
+    service_code = -1023
     meaning = "the scanner was lost or its driver crashed"
 
 
 class DeviceTimeout(DriverError):
     exit_code, http_status, word = 27, 504, "device-timeout"
+    service_code = -1023
     meaning = "the scanner did not answer in time"
 
 
@@ -170,17 +236,34 @@ class IncompletePage(DriverError):
 
 class DiskFull(DwtsvcError):
     exit_code, http_status, word = 40, 507, "disk-full"
+    service_code = -1022
     meaning = "the disk is full"
 
 
 class ServiceNotRunning(DwtsvcError):
     exit_code, http_status, word = 41, 503, "service-not-running"
+    service_code = -2308
     meaning = "the service is not running"
 
 
 class ServiceRefused(DwtsvcError):
     exit_code, http_status, word = 42, 403, "service-refused"
+    service_code = -2800
     meaning = "the service refused the request"
+
+
+class OriginNotAllowed(ServiceRefused):
+    word = "origin-not-allowed"
+    service_code = -2137
+
+
+class TokenNeeded(ServiceRefused):
+    http_status, word = 401, "token-needed"
+
+
+class TooMany(ServiceRefused):
+    http_status, word = 429, "too-many"
+    service_code = -2007
 
 
 class PortInUse(DwtsvcError):
@@ -195,6 +278,7 @@ class DoNotRestart(DwtsvcError):
 
 class Cancelled(DwtsvcError):
     exit_code, http_status, word = 130, 409, "cancelled"
+    service_code = -1032
     meaning = "cancelled"
 
 
