@@ -184,15 +184,13 @@ class Session:
         except BrokenPipeError:
             raise
         except DwtsvcError as error:
-            self._fail(error)
+            _fail(self._outbox, error)
         except Exception as error:  # a driver's own bug must reach the parent as words, not as a traceback
-            self._fail(DriverError("The driver has a fault of its own", why=f"{type(error).__name__}: {error}"))
+            fault = DriverError("The driver has a fault of its own", why=f"{type(error).__name__}: {error}")
+            _fail(self._outbox, fault)
 
     def _say(self, say: str, /, **values: Any) -> None:
         wire.write(self._outbox, say=say, **values)
-
-    def _fail(self, error: DwtsvcError) -> None:
-        self._say("failed", word=error.word, what=error.what, why=error.why, hint=error.hint)
 
     def _perform(self, message: wire.Message) -> None:
         match message.get("do"):
@@ -273,6 +271,10 @@ class Session:
         raise IncompletePage("The page ended early", why="the driver stopped in the middle of it")
 
 
+def _fail(outbox: BinaryIO, error: DwtsvcError) -> None:
+    wire.write(outbox, say="failed", word=error.word, what=error.what, why=error.why, hint=error.hint)
+
+
 def load(module: str) -> Driver:
     """Import a driver module by its dotted name and make its driver. Raises MissingDependency."""
     try:
@@ -287,7 +289,7 @@ def serve(module: str, inbox: Inbox, outbox: BinaryIO) -> None:
     try:
         driver = load(module)
     except DwtsvcError as error:
-        wire.write(outbox, say="failed", word=error.word, what=error.what, why=error.why, hint=error.hint)
+        _fail(outbox, error)
         return
     Session(driver, inbox, outbox).run()
 
