@@ -48,7 +48,7 @@ if sys.argv[1] == "unsynced":
     os.fsync = os.fdatasync = lambda file: None
 from dwtsvc import devices
 devices.prepare("sane")
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.jobs import Jobs
 from dwtsvc.model import ScanRequest, Source
 store = PageStore(Path("pages").absolute())

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dwtsvc import config, kinds, profiles
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.errors import (
     BadArguments,
     BadInput,

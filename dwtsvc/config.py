@@ -69,6 +69,31 @@ class Settings:
     )
     max_page_bytes: int = _setting(2 << 30, kinds.BYTES, "The largest page taken from a scanner.")
     progress: str = _setting("auto", kinds.words("auto", "on", "off"), "Show progress; auto is on a terminal only.")
+    http_ports: tuple[int, ...] = _setting((18622, 18625), kinds.PORTS, "The ports of the service without encryption.")
+    https_ports: tuple[int, ...] = _setting((18623, 18626), kinds.PORTS, "The ports of the service with encryption.")
+    require_token: bool = _setting(
+        False, kinds.SWITCH, "Programs of the same user need the token of the service, too."
+    )
+    ask_consent: str = _setting(
+        "auto",
+        kinds.words("auto", "on", "off"),
+        "A web site may ask the user for access; auto is where there is a screen.",
+    )
+    job_idle: float = _setting(
+        600.0, kinds.seconds(1, 86400), "Seconds after which a job of the service that nobody uses ends by itself."
+    )
+    worker_idle: float = _setting(
+        60.0, kinds.seconds(0, 86400), "Seconds after which the service lets go of a scanner that nobody uses."
+    )
+    cache_limit: int = _setting(8 << 30, kinds.BYTES, "What all pages that the service holds may take on the disk.")
+    origin_cache_limit: int = _setting(2 << 30, kinds.BYTES, "What the pages of one web site may take on the disk.")
+    memory_limit: int = _setting(256 << 20, kinds.BYTES, "Memory for thumbnails and images in work.")
+    fetch_sources: bool = _setting(
+        False, kinds.SWITCH, "The service may fetch an image from an https address that a web site names."
+    )
+    upload_targets: tuple[str, ...] = _setting(
+        (), kinds.ORIGINS, "The web sites the service may upload to, besides the one that asks."
+    )
     server: str | None = _setting(
         None, kinds.ADDRESS, "The address the service listens on besides this machine's own.", published="Server"
     )

@@ -22,7 +22,7 @@ from time import monotonic
 import xxhash
 
 from dwtsvc import devices, locks
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.devices.process import MAX_PAGE_BYTES, DeviceProcess, PageReady, PageStarted, Resolved, RowsRead
 from dwtsvc.errors import Cancelled, DwtsvcError, FeederEmpty, ScannerBusy
 from dwtsvc.model import Encoding, JobState, PageInfo, Raster, ScanRequest

@@ -154,6 +154,10 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _ports(text: str) -> tuple[int, ...]:
+    return tuple(_within(int(part), 1, 65535) for part in text.split(",")) if text else ()
+
+
 def _within(value: N, low: N, high: N) -> N:
     if not low <= value <= high:  # refuses nan too
         raise ValueError(value)
@@ -177,4 +181,7 @@ BYTES = Kind("a number of bytes, also with KiB, MiB or GiB, 64 KiB to 1024 GiB",
 ADDRESS: Kind[str | None] = Kind("an IP address, or nothing for this machine only", _address, lambda value: value or "")
 ORIGINS: Kind[tuple[str, ...]] = Kind(
     "*, or origins such as https://shop.example:8443 with commas between", _origins, ", ".join
+)
+PORTS: Kind[tuple[int, ...]] = Kind(
+    "port numbers, 1 to 65535, with commas between", _ports, lambda ports: ", ".join(map(str, ports))
 )

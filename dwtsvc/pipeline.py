@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from dwtsvc.buffer import PageStore, storage_error
+from dwtsvc.store import PageStore, storage_error
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import DiskFull, PageDamaged
 from dwtsvc.formats import PageEncoder, canvas

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.disk import sync_folder
 from dwtsvc.errors import FileAccess
 from dwtsvc.ini import editing

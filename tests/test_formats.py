@@ -19,7 +19,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageSequence, ImageStat
 
 from dwtsvc import formats
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.errors import InvalidOutput
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster

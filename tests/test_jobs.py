@@ -13,7 +13,7 @@ from time import sleep
 import pytest
 
 from dwtsvc import devices
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import Cancelled, DeviceLost, DiskFull, DwtsvcError, FeederEmpty, NoScanner, PaperJam, ScannerBusy
 from dwtsvc.jobs import Developed, Job, Jobs, as_delivered

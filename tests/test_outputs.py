@@ -20,7 +20,7 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageSequence
 
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.errors import BadArguments, DiskFull, FileAccess, InvalidOutput, PageDamaged
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Encoding, PageInfo, Raster

@@ -18,7 +18,7 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
-from dwtsvc.buffer import PageStore
+from dwtsvc.store import PageStore
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import DiskFull, FileAccess, PageDamaged, PaperJam
 from dwtsvc.formats import PageEncoder

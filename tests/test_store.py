@@ -16,8 +16,8 @@ from time import sleep
 
 import pytest
 
-from dwtsvc import buffer
-from dwtsvc.buffer import PageStore
+from dwtsvc import store as store_module
+from dwtsvc.store import PageStore
 from dwtsvc.errors import BadArguments, DiskFull, FileAccess, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 
@@ -82,7 +82,7 @@ def test_the_acknowledgement_comes_after_everything_is_synced(
 def test_a_process_that_dies_loses_no_acknowledged_page(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]);"
-        "from tests.test_buffer import *; store = PageStore(Path(sys.argv[1])); owner = store.begin({'device': 'x'});\n"
+        "from tests.test_store import *; store = PageStore(Path(sys.argv[1])); owner = store.begin({'device': 'x'});\n"
         "for n in range(1, 10**6): print(add(store, owner, n).number, flush=True)"
     )
     root = str(Path(__file__).parents[1])
@@ -192,7 +192,7 @@ def test_a_full_disk_keeps_what_is_stored_and_says_what_is_free(small_disk: Path
 
 
 def test_a_full_disk_is_told_with_numbers(small_disk: Path) -> None:
-    error = buffer.storage_error(OSError(errno.ENOSPC, "No space left on device"), small_disk / "page")
+    error = store_module.storage_error(OSError(errno.ENOSPC, "No space left on device"), small_disk / "page")
     assert isinstance(error, DiskFull)
     assert "262144 bytes are free" in error.why or "bytes are free" in error.why
 
