@@ -31,6 +31,7 @@ class Mode(StrEnum):
 class Encoding(StrEnum):
     RAW = "raw"  # rows as `Raster` describes them
     JPEG = "jpeg"
+    PNG = "png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +217,7 @@ class Raster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageInfo:
-    """A page that is safe in the store. `size` bytes of `encoding` with an XXH3-128 checksum."""
+    """A page that is safe in the store: `size` bytes on the disk with an XXH3-128 checksum, of `encoding` inside."""
 
     id: str
     number: int  # 1.. in the order of the job
@@ -225,6 +226,7 @@ class PageInfo:
     raster: Raster
     size: int
     checksum: str
+    sealed: bool = False
 
 
 class JobState(StrEnum):

@@ -1,6 +1,6 @@
 """PageStore: pages on disk first. A page that `add` has acknowledged survives a crash, kill -9 and power loss.
 
-One folder an owner (a job, later a client's buffer or a stored document):
+One folder an owner (a job, a client's buffer or a stored document):
 
     <root>/<owner>/lock       locked while the owner is alive; free means: left behind, to be recovered
     <root>/<owner>/journal    a line a record: JSON and its CRC-32; the first bad line ends it (a torn write)
@@ -9,6 +9,8 @@ One folder an owner (a job, later a client's buffer or a stored document):
 
 The journal decides: a page file without a record is no page. The order of writes is: page file, fsync, rename, fsync
 of the folder, record, fsync of the journal, and only then the acknowledgement.
+
+With a seal the bytes of pages, and what is noted beside them, are encrypted; the records of pages are not.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from dwtsvc.disk import NO_ROOM, sync_folder
 from dwtsvc.errors import BadArguments, DiskFull, DwtsvcError, FileAccess, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.records import pack, unpack
+from dwtsvc.sealing import BrokenSeal, Seal
 
 SETTLED = timedelta(hours=1)
 
@@ -48,15 +51,20 @@ class LeftBehind:
 
 
 class PageStore:
-    """All pages below one root folder (0700, files 0600). Safe to use from several threads."""
+    """All pages below one root folder (0700, files 0600). Safe to use from several threads.
 
-    def __init__(self, root: Path) -> None:
+    `seal` is for owners that bring none of their own.
+    """
+
+    def __init__(self, root: Path, seal: Seal | None = None) -> None:
         self.root = root
+        self._seal = seal
         self._lock = threading.Lock()
         self._journals: dict[str, int] = {}
         self._locks: dict[str, int] = {}
+        self._seals: dict[str, Seal] = {}
 
-    def begin(self, about: dict[str, Any]) -> str:
+    def begin(self, about: dict[str, Any], *, seal: Seal | None = None) -> str:
         """A new owner; `about` (JSON) is what a recovery shows. It is alive until `discard` or `leave`."""
         begun = datetime.now(UTC)
         owner = f"{begun:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
@@ -67,6 +75,8 @@ class PageStore:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._journals[owner] = os.open(self.folder(owner) / "journal", flags, 0o600)
             self._record(owner, {"begun": begun.isoformat(), "about": about})
+            if seal:
+                self._seals[owner] = seal
             sync_folder(self.folder(owner))
             sync_folder(self.root)
         return owner
@@ -82,26 +92,65 @@ class PageStore:
         return self.root / owner
 
     def add(self, owner: str, file: Path, *, number: int, back: bool, encoding: Encoding, raster: Raster) -> PageInfo:
-        """Take over a file in the owner's folder as a page. When this returns, the page is safe.
+        """Take over a file in the owner's folder as a page. When this returns, the page is safe, and the file gone.
 
-        Raises DiskFull or FileAccess; the page then does not exist.
+        Raises DiskFull or FileAccess; the page then does not exist, and the file stays.
         """
+        id, seal = f"{owner}/{number}", self._seal_of(owner)
         target = self.folder(owner) / f"page-{number}"
         with self._telling(file):
-            size, checksum = _sync_and_sum(file)
-            os.rename(file, target)
+            whole = _sealed_copy(seal, file, id) if seal else file
+            size, checksum = _sync_and_sum(whole)
+            os.rename(whole, target)
             sync_folder(target.parent)
             page = PageInfo(
-                id=f"{owner}/{number}",
+                id=id,
                 number=number,
                 back=back,
                 encoding=encoding,
                 raster=raster,
                 size=size,
                 checksum=checksum,
+                sealed=seal is not None,
             )
             self._record(owner, {"page": page})
+            file.unlink(missing_ok=True)
         return page
+
+    def copy(self, page: PageInfo, owner: str, number: int) -> PageInfo:
+        """The same page for another owner, as safe as the first. Raises PageDamaged, DiskFull or FileAccess."""
+        draft = self.folder(owner) / f"copy-{number}"
+        try:
+            with self.reading(page) as data, self._telling(draft), open(draft, "xb", opener=private) as file:
+                file.write(data)
+            return self.add(owner, draft, number=number, back=page.back, encoding=page.encoding, raster=page.raster)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def note(self, owner: str, text: str) -> None:
+        """Append a text to what is known of an owner. When this returns, it is safe. Raises DiskFull or FileAccess."""
+        seal = self._seal_of(owner)
+        record = {"sealed": seal.seal_note(text, owner)} if seal else {"note": text}
+        with self._telling(self.folder(owner)):
+            self._record(owner, record)
+
+    def notes(self, owner: str) -> Iterator[str]:
+        """What was noted of an owner, in order. Raises BrokenSeal where the key is another one."""
+        for record in self._records(owner):
+            if "note" in record:
+                yield record["note"]
+            elif "sealed" in record:
+                seal = self._seal_of(owner)
+                if seal is None:
+                    raise BrokenSeal("a sealed note, and no key")
+                yield seal.open_note(record["sealed"], owner)
+
+    def _seal_of(self, owner: str) -> Seal | None:
+        return self._seals.get(owner, self._seal)
+
+    def used(self, owner: str) -> int:
+        """Bytes of an owner's acknowledged pages."""
+        return sum(page.size for page in self.pages(owner))
 
     def _record(self, owner: str, record: dict[str, Any]) -> None:
         line = _line(record)
@@ -130,16 +179,26 @@ class PageStore:
         return self.folder(owner) / f"page-{number}"
 
     @contextlib.contextmanager
-    def reading(self, page: PageInfo) -> Iterator[mmap.mmap]:
-        """The bytes of a page, mapped and checked against its checksum. Raises PageDamaged."""
-        path = self.path(page)
+    def reading(self, page: PageInfo) -> Iterator[mmap.mmap | bytes]:
+        """The bytes of a page, checked: mapped, or opened where they were sealed. Raises PageDamaged."""
+        owner = page.id.rpartition("/")[0]
         try:
-            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                if len(data) != page.size or _checksum(data) != page.checksum:
-                    raise _damaged(page, "its checksum does not fit its bytes")
-                yield data
+            data = self._opened(page, owner) if page.sealed else _mapped(self.path(page))
         except (OSError, ValueError) as error:
             raise _damaged(page, str(error)) from error
+        try:
+            if isinstance(data, mmap.mmap) and (len(data) != page.size or _checksum(data) != page.checksum):
+                raise _damaged(page, "its checksum does not fit its bytes")
+            yield data
+        finally:
+            if isinstance(data, mmap.mmap):
+                data.close()
+
+    def _opened(self, page: PageInfo, owner: str) -> bytes:
+        seal = self._seal_of(owner)
+        if seal is None:
+            raise BrokenSeal("it is sealed, and there is no key")
+        return seal.read(self.path(page), page.id)
 
     def drop(self, page: PageInfo) -> None:
         """Forget a page that is safe elsewhere. Not synced: coming back after a crash harms nobody."""
@@ -154,6 +213,7 @@ class PageStore:
 
     def leave(self, owner: str) -> None:
         """End an owner and keep its pages for a recovery."""
+        self._seals.pop(owner, None)
         for held in (self._journals, self._locks):
             if owner in held:
                 os.close(held.pop(owner))
@@ -165,13 +225,15 @@ class PageStore:
         self.leave(owner)
         _remove(self.folder(owner))
 
-    def resume(self, owner: str) -> list[PageInfo]:
+    def resume(self, owner: str, *, seal: Seal | None = None) -> list[PageInfo]:
         """Take over what a dead process left; its pages. Raises BadArguments if it is unknown or alive."""
         if os.sep in owner or not (self.folder(owner) / "journal").is_file():
             names = ", ".join(left.owner for left in self.left_behind()) or "nothing"
             raise BadArguments(f"There are no pages under '{owner}'", hint=f"There is: {names}.")
         self._claim(owner)
         self._journals[owner] = os.open(self.folder(owner) / "journal", os.O_WRONLY | os.O_APPEND)
+        if seal:
+            self._seals[owner] = seal
         return self.pages(owner)
 
     def left_behind(self) -> list[LeftBehind]:
@@ -271,6 +333,28 @@ def _page(fields: dict[str, Any]) -> PageInfo:
 
 def _damaged(page: PageInfo, why: str) -> PageDamaged:
     return PageDamaged(f"Page {page.number} in the store is damaged", why=why, hint="Scan this page again.")
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: the file is nobody else's to read."""
+    return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+
+
+def _sealed_copy(seal: Seal, file: Path, id: str) -> Path:
+    """A sealed copy beside a file, not yet synced; nothing is left of one that did not become whole."""
+    target = file.with_name(f"sealed-{id.rpartition('/')[2]}")
+    try:
+        with file.open("rb") as content, open(target, "wb", opener=private) as sealed:
+            seal.write(content, sealed, id)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _sync_and_sum(path: Path) -> tuple[int, str]:

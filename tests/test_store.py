@@ -17,9 +17,10 @@ from time import sleep
 import pytest
 
 from dwtsvc import store as store_module
-from dwtsvc.store import PageStore
 from dwtsvc.errors import BadArguments, DiskFull, FileAccess, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
+from dwtsvc.sealing import BrokenSeal, Seal
+from dwtsvc.store import PageStore
 
 RASTER = Raster(width=10, height=5, channels=1, depth=8, bytes_per_line=10, dpi=300.0)
 
@@ -290,3 +291,46 @@ def test_several_threads_may_add_at_once(store: PageStore) -> None:
     for thread in threads:
         thread.join()
     assert [page.number for page in store.pages(owner)] == list(range(1, 100))
+
+
+def test_sealed_pages_and_notes_are_unreadable_on_the_disk_and_survive_their_process(tmp_path: Path) -> None:
+    key = os.urandom(32)
+    sealing_store = PageStore(tmp_path, Seal(key))
+    owner = sealing_store.begin({"device": "x"})
+    page = add(sealing_store, owner, 1)
+    sealing_store.note(owner, "a secret note")
+    assert page.sealed and bytes_of(sealing_store, page) == rows(1)
+    sealing_store.leave(owner)
+    on_disk = b"".join(path.read_bytes() for path in (tmp_path / owner).iterdir())
+    assert rows(1)[:32] not in on_disk and b"secret" not in on_disk
+
+    later = PageStore(tmp_path, Seal(key))
+    assert later.resume(owner) == [page]
+    assert bytes_of(later, page) == rows(1) and list(later.notes(owner)) == ["a secret note"]
+    later.leave(owner)
+    stranger = PageStore(tmp_path, Seal(os.urandom(32)))
+    (found,) = stranger.pages(owner)
+    with pytest.raises(PageDamaged):
+        bytes_of(stranger, found)
+    with pytest.raises(BrokenSeal):
+        list(stranger.notes(owner))
+
+
+def test_a_copied_page_is_the_same_for_another_owner_with_a_seal_of_its_own(tmp_path: Path) -> None:
+    store = PageStore(tmp_path, Seal(os.urandom(32)))
+    job = store.begin({})
+    page = add(store, job, 1)
+    document = store.begin({}, seal=Seal.of_password("secret", b"salt" * 4))
+    copy = store.copy(page, document, 7)
+    store.discard(job)
+    assert copy.id == f"{document}/7" and bytes_of(store, copy) == rows(1)
+    store.leave(document)
+    with pytest.raises(PageDamaged):
+        bytes_of(store, copy)
+
+
+def test_an_error_of_the_reader_is_not_taken_for_a_damaged_page(store: PageStore) -> None:
+    owner = store.begin({})
+    page = add(store, owner, 1)
+    with pytest.raises(OSError, match="pipe"), store.reading(page):
+        raise OSError("the reader's pipe")
