@@ -1,4 +1,4 @@
-"""What is sealed opens only whole, under its own name and with its own key; the key of the memory never meets a disk."""
+"""What is sealed opens only whole, under its own name and with its own key; a key of memory never meets a disk."""
 
 from __future__ import annotations
 
