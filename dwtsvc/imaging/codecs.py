@@ -160,14 +160,16 @@ def encode(
     if not 1 <= quality <= 100:
         raise BadArguments(f"The quality cannot be {quality}", hint="Choose a number from 1 to 100.")
     _refuse_too_long(image, format)
-    image = _bare(plain(image) if format in DEEP else to_8bit(plain(image)))
+    image = plain(image) if format in DEEP else to_8bit(plain(image))
+    if format == "png":
+        _encode_png(image, file, dpi)
+        return
+    image = _bare(image)
     if format == "tiff":
         with TiffWriter(file) as writer:
             writer.add_image(image, dpi=dpi, compression=tiff_compression)
     elif format == "pdf":
         _encode_pdf(image, file, dpi, quality)
-    elif format == "png":
-        _encode_png(image, file, dpi)
     else:
         _encode_with_pillow(image, format, file, dpi, quality)
 
