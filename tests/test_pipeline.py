@@ -18,15 +18,16 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
-from dwtsvc.store import PageStore
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import DiskFull, FileAccess, PageDamaged, PaperJam
 from dwtsvc.formats import PageEncoder
 from dwtsvc.imaging import edit, jpeg
 from dwtsvc.jobs import Developed, Jobs
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster, ScanRequest, Source, Step
-from dwtsvc.outputs import Document, FileEach, NamePattern, Names, PartFile
+from dwtsvc.outputs import Document, FileEach, NamePattern, Names
+from dwtsvc.parts import PartFile
 from dwtsvc.pipeline import RICHNESS, Developer, Written, collate, write_job, write_page
+from dwtsvc.store import PageStore
 
 WIDTH, HEIGHT = 205, 151
 REQUEST = ScanRequest(device="virtual:adf")

@@ -1,0 +1,20 @@
+"""Fixtures for tests of every room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.disks import mounted
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    yield from mounted(tmp_path / "small", "-o", "size=256k")
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    yield from mounted(tmp_path / "fixed", "-o", "ro")
