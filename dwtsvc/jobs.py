@@ -10,8 +10,9 @@ A page that `next_page` returns is safe on disk. States move along one table; ea
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
-import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -19,13 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-import xxhash
-
-from dwtsvc import devices, locks
-from dwtsvc.store import PageStore
 from dwtsvc.devices.process import MAX_PAGE_BYTES, DeviceProcess, PageReady, PageStarted, Resolved, RowsRead
-from dwtsvc.errors import Cancelled, DwtsvcError, FeederEmpty, ScannerBusy
+from dwtsvc.errors import Cancelled, DwtsvcError, FeederEmpty, WrongState
 from dwtsvc.model import Encoding, JobState, PageInfo, Raster, ScanRequest
+from dwtsvc.stations import Station, Stations
+from dwtsvc.store import PageStore
 
 TRANSITIONS = {
     JobState.PENDING: {JobState.RUNNING, JobState.FAULTED, JobState.CANCELED},
@@ -61,7 +60,7 @@ class Progress:
 
 
 class Job:
-    """One scan. Pages come from `next_page` in order; the device's error comes after the last good page."""
+    """One scan. Its pages come in order, each safe on disk; the device's error comes after the last good one."""
 
     def __init__(
         self, owner: str, request: ScanRequest, store: PageStore, develop: Develop, executor: Executor, before: int = 0
@@ -72,38 +71,75 @@ class Job:
         self.progress = Progress()
         self.error: DwtsvcError | None = None
         self._store, self._develop, self._executor = store, develop, executor
-        self._pages: queue.Queue[Future[PageInfo] | None] = queue.Queue()
-        self._ended = False
+        self._pages: list[Future[PageInfo]] = []
+        self._changed = threading.Condition()
+        self._watchers: list[Callable[[], object]] = []
+        self._cursor = 0
         self._cancelled = threading.Event()
         self._worker: DeviceProcess | None = None
         self._before = before  # pages that the owner has from earlier scans
-        self._submitted = 0
 
     @property
     def active(self) -> bool:
         return self.state in TRANSITIONS
 
-    def next_page(self, timeout: float | None = None) -> PageInfo | None:
-        """The next page once it is safe on disk; None at the end.
+    @property
+    def pages(self) -> tuple[PageInfo, ...]:
+        """The pages that are safe by now: all up to the first that is still on its way, or could not be kept."""
+        safe = itertools.takewhile(lambda page: page.done() and not page.exception(), self._pages)
+        return tuple(page.result() for page in safe)
 
-        Raises TimeoutError when none came in `timeout` seconds, the page's storing error, or at the end of a scan
-        that failed its error.
+    def page(self, index: int, timeout: float | None = 0.0) -> PageInfo | None:
+        """The page at a 0-based index once it is safe; None if the scan ended before it.
+
+        Raises TimeoutError when it was not there in `timeout` seconds, the page's storing error, or the scan's error if
+        it ended that way before this page.
         """
-        if self._ended:
-            return self._end_of_pages()
-        try:
-            future = self._pages.get(timeout=timeout)
-        except queue.Empty:
-            raise TimeoutError from None
-        if future is None:
-            self._ended = True
-            return self._end_of_pages()
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._pages) > index or not self.active, timeout):
+                raise TimeoutError
+            if len(self._pages) <= index:
+                return self._end_of_pages()
+            future = self._pages[index]
         return future.result()
+
+    def next_page(self, timeout: float | None = None) -> PageInfo | None:
+        """The next page, for one reader who takes them all; see `page`. None at the end."""
+        try:
+            page = self.page(self._cursor, timeout)
+        except TimeoutError:
+            raise
+        except Exception:
+            self._cursor += self._cursor < len(self._pages)
+            raise
+        self._cursor += page is not None
+        return page
 
     def _end_of_pages(self) -> PageInfo | None:
         if self.error:
             raise self.error
         return None
+
+    def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called, on any thread, after each page and each change of state, until the result is called.
+
+        Rows read so far are no change: look at `progress` as often as it is wanted.
+        """
+        with self._changed:
+            self._watchers.append(changed)
+
+        def unwatch() -> None:
+            with self._changed, contextlib.suppress(ValueError):
+                self._watchers.remove(changed)
+
+        return unwatch
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+            watchers = tuple(self._watchers)
+        for changed in watchers:
+            changed()
 
     def cancel(self) -> None:
         """Stop as soon as the device allows; finished pages stay. From any thread, any number of times."""
@@ -132,11 +168,12 @@ class Job:
             self._move(JobState.COMPLETED)
         else:
             self._move(JobState.CANCELED if isinstance(error, Cancelled) else JobState.FAULTED)
-        self._pages.put(None)
 
     def _move(self, state: JobState) -> None:
         assert state in TRANSITIONS.get(self.state, set()), f"{self.state} does not become {state}"
-        self.state = state
+        with self._changed:
+            self.state = state
+        self._tell()
 
     def _scan_when_loaded(self, worker: DeviceProcess, wait_paper: float, max_bytes: int) -> None:
         """Scan; while the feeder is empty at the first page, look again for `wait_paper` seconds."""
@@ -145,7 +182,7 @@ class Job:
             try:
                 return self._scan(worker, max_bytes)
             except FeederEmpty:
-                if self._submitted or monotonic() >= until:
+                if self._pages or monotonic() >= until:
                     raise
             if self._cancelled.wait(RETRY_EMPTY_FEEDER):
                 raise Cancelled("The scan was cancelled")
@@ -159,62 +196,40 @@ class Job:
                     if self._cancelled.is_set():  # it came before there was a scan to cancel
                         worker.cancel()
                 case PageStarted(raster, _):
-                    self.progress = Progress(self._submitted + 1, 0, raster.height)
+                    self.progress = Progress(len(self._pages) + 1, 0, raster.height)
                 case RowsRead(rows):
                     self.progress = Progress(self.progress.page, rows, self.progress.height)
                 case PageReady():
-                    self._submitted += 1
-                    number = self._before + self._submitted
+                    number = self._before + len(self._pages) + 1
                     future = self._executor.submit(self._keep, worker, event, number, resolved)
-                    self._pages.put(future)
+                    with self._changed:
+                        self._pages.append(future)
+                    future.add_done_callback(lambda _: self._tell())
 
     def _keep(self, worker: DeviceProcess, page: PageReady, number: int, resolved: ScanRequest) -> PageInfo:
         """Develop a page and put it into the store; the slot goes back whatever happens."""
-        kept = False
+        made: Developed | None = None
         try:
             made = self._develop(page, resolved)
-            kept = made.file == page.path
             return self._store.add(
                 self.id, made.file, number=number, back=page.back, encoding=made.encoding, raster=made.raster
             )
         except Exception:
             self.cancel()  # no more paper into a scan that cannot be kept
+            if made and made.file != page.path:
+                made.file.unlink(missing_ok=True)
             raise
         finally:
-            worker.release(page.slot, kept=kept)
+            worker.release(page.slot, kept=made is not None and made.file == page.path)
 
 
-class Station:
-    """An open device: its worker, warm between jobs, and the lock that keeps other processes of dwtsvc polite."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """A scan that has its device and has not begun. `timeout` is its longest silence, in seconds."""
 
-    def __init__(self, device: str, lock: Path, *, timeout: float, cancel_grace: float) -> None:
-        driver, name = devices.split_id(device)
-        self._lock = _lock_device(device, lock)
-        try:
-            self.worker = devices.connect(driver, timeout=timeout, cancel_grace=cancel_grace)
-            self.capabilities = self.worker.open(name)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if hasattr(self, "worker"):
-            self.worker.close()
-        os.close(self._lock)
-
-
-def _lock_device(device: str, path: Path) -> int:
-    """Lock a device's file and write our process number into it. Raises ScannerBusy with the holder's."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = locks.open_locked(path)
-    if lock is None:
-        holder = path.read_text(errors="replace").strip() or "another process"
-        raise ScannerBusy(
-            f"{device} is busy", why=f"process {holder} is scanning", hint="Wait until it is done, then scan again."
-        )
-    os.ftruncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
-    return lock
+    job: Job
+    station: Station
+    timeout: float
 
 
 class Jobs:
@@ -229,12 +244,12 @@ class Jobs:
         cancel_grace: float = 5.0,
         max_page_bytes: int = MAX_PAGE_BYTES,
     ) -> None:
-        self._store, self._lock_folder = store, lock_folder
-        self._timeout, self._grace, self._max_bytes = timeout, cancel_grace, max_page_bytes
+        self._store, self._timeout, self._max_bytes = store, timeout, max_page_bytes
+        self._stations = Stations(lock_folder, timeout=timeout, cancel_grace=cancel_grace)
         # One more thread than cores: each page waits for the disk a few times on its way into the store.
         self._executor = ThreadPoolExecutor((os.cpu_count() or 2) + 1, thread_name_prefix="develop")
         self._running: dict[Job, threading.Thread] = {}
-        self._idle: dict[str, Station] = {}
+        self._pending: set[Pending] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Jobs:
@@ -245,12 +260,17 @@ class Jobs:
 
     def close(self) -> None:
         """Cancel what runs and let every device go."""
+        for pending in list(self._pending):
+            self.cancel(pending)
         for job, thread in list(self._running.items()):
             job.cancel()
             thread.join()
         self._executor.shutdown()
-        while self._idle:
-            self._idle.popitem()[1].close()
+        self._stations.close_idle(0.0)
+
+    def close_idle(self, seconds: float) -> None:
+        """Let go of the devices that nobody has used for so long; their workers end."""
+        self._stations.close_idle(seconds)
 
     def start(
         self,
@@ -262,18 +282,64 @@ class Jobs:
         before: int = 0,
     ) -> Job:
         """Begin a scan and return at once. `owner` goes on with an earlier job's pages, `before` of them."""
-        owner = owner or self._store.begin({"device": request.device})
-        job = Job(owner, request, self._store, develop, self._executor, before)
-        thread = threading.Thread(target=self._run, args=(job, wait_paper), name=f"job-{job.id}")
-        self._running[job] = thread
-        thread.start()
+        job = self._job(request, develop, owner, before)
+        self._launch(job, None, wait_paper, self._timeout)
         return job
 
-    def _run(self, job: Job, wait_paper: float) -> None:
+    def prepare(
+        self,
+        request: ScanRequest,
+        *,
+        develop: Develop = as_delivered,
+        owner: str | None = None,
+        timeout: float | None = None,
+    ) -> Pending:
+        """Open the device, so that nobody else gets it, and wait for `run` or `cancel`; `timeout` is this scan's own.
+
+        Raises what the device reports: NoScanner, ScannerBusy, ...
+        """
+        station = self._stations.take(request.device)
+        try:
+            job = self._job(request, develop, owner, 0)
+        except BaseException:
+            self._stations.put_back(request.device, station)
+            raise
+        pending = Pending(job, station, timeout or self._timeout)
+        self._pending.add(pending)
+        return pending
+
+    def run(self, pending: Pending) -> None:
+        """Let a prepared scan begin. Raises WrongState if it is not pending any more."""
+        self._leave_pending(pending)
+        self._launch(pending.job, pending.station, 0.0, pending.timeout)
+
+    def cancel(self, pending: Pending) -> None:
+        """End a prepared scan that has not begun, and let its device go. Raises WrongState if it has begun."""
+        self._leave_pending(pending)
+        self._stations.put_back(pending.job.request.device, pending.station)
+        pending.job.end(Cancelled("The scan was cancelled before it began"))
+
+    def _leave_pending(self, pending: Pending) -> None:
+        with self._lock:
+            if pending not in self._pending:
+                raise WrongState("The scan is not pending any more", hint="It has begun, or was cancelled.")
+            self._pending.remove(pending)
+
+    def _job(self, request: ScanRequest, develop: Develop, owner: str | None, before: int) -> Job:
+        owner = owner or self._store.begin({"device": request.device})
+        return Job(owner, request, self._store, develop, self._executor, before)
+
+    def _launch(self, job: Job, station: Station | None, wait_paper: float, timeout: float) -> None:
+        arguments = (job, station, wait_paper, timeout)
+        thread = threading.Thread(target=self._run, args=arguments, name=f"job-{job.id}")
+        self._running[job] = thread
+        thread.start()
+
+    def _run(self, job: Job, station: Station | None, wait_paper: float, timeout: float) -> None:
         error: DwtsvcError | None = None
         job.begin()
         try:
-            self._scan(job, wait_paper)
+            self._scan(job, station or self._stations.take(job.request.device), wait_paper, timeout)
         except DwtsvcError as known:
             error = known
         except Exception as unknown:  # a fault of ours must end the job, not leave its readers waiting for ever
@@ -282,25 +348,9 @@ class Jobs:
             self._running.pop(job, None)
             job.end(error)
 
-    def _scan(self, job: Job, wait_paper: float) -> None:
-        station = self._take(job.request.device)
+    def _scan(self, job: Job, station: Station, wait_paper: float, timeout: float) -> None:
+        station.worker.timeout = timeout
         try:
             job.run(station.worker, wait_paper=wait_paper, max_bytes=self._max_bytes)
         finally:
-            self._put_back(job.request.device, station)
-
-    def _take(self, device: str) -> Station:
-        """The device's warm station, or a new one."""
-        with self._lock:
-            station = self._idle.pop(device, None)
-        if station:
-            return station
-        path = self._lock_folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
-        return Station(device, path, timeout=self._timeout, cancel_grace=self._grace)
-
-    def _put_back(self, device: str, station: Station) -> None:
-        if station.worker.dead:
-            station.close()
-            return
-        with self._lock:
-            self._idle[device] = station
+            self._stations.put_back(job.request.device, station)

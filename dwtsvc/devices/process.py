@@ -174,7 +174,7 @@ class DeviceProcess:
 
     def __init__(self, child: Child, *, timeout: float, cancel_grace: float = 5.0) -> None:
         self._child = child
-        self._timeout = timeout
+        self.timeout = timeout
         self._grace = cancel_grace
         self._cancel_by: float | None = None
         self._inbox: queue.Queue[wire.Message | Exception | None] = queue.Queue()
@@ -278,11 +278,11 @@ class DeviceProcess:
         if not self._ready:
             self._await_ready()
         self._send(**message)
-        limit: float | None = silence or self._timeout
+        limit: float | None = silence or self.timeout
         while True:
             answer = self._next(limit)
             # While every slot is with us, its silence is our doing.
-            limit = None if answer["say"] == "waiting" else silence or self._timeout
+            limit = None if answer["say"] == "waiting" else silence or self.timeout
             if answer["say"] == "done":
                 return
             if answer["say"] == "failed":

@@ -1,0 +1,89 @@
+"""Open devices, warm between scans: each with its worker, and with the lock that keeps other processes polite."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import xxhash
+
+from dwtsvc import devices, locks
+from dwtsvc.errors import ScannerBusy
+
+
+class Station:
+    """An open device: its worker, warm between jobs, and the lock that keeps other processes of dwtsvc polite."""
+
+    def __init__(self, device: str, lock: Path, *, timeout: float, cancel_grace: float) -> None:
+        driver, name = devices.split_id(device)
+        self._lock = _lock_device(device, lock)
+        try:
+            self.worker = devices.connect(driver, timeout=timeout, cancel_grace=cancel_grace)
+            self.capabilities = self.worker.open(name)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if hasattr(self, "worker"):
+            self.worker.close()
+        os.close(self._lock)
+
+
+def _lock_device(device: str, path: Path) -> int:
+    """Lock a device's file and write our process number into it. Raises ScannerBusy with the holder's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = locks.open_locked(path)
+    if lock is None:
+        holder = path.read_text(errors="replace").strip() or "another process"
+        raise ScannerBusy(
+            f"{device} is busy", why=f"process {holder} is scanning", hint="Wait until it is done, then scan again."
+        )
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return lock
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A warm station that nobody uses, since when (monotonic seconds)."""
+
+    station: Station
+    since: float
+
+
+class Stations:
+    """The open devices of this process by their ids. Safe to use from several threads."""
+
+    def __init__(self, lock_folder: Path, *, timeout: float, cancel_grace: float) -> None:
+        self._lock_folder, self._timeout, self._grace = lock_folder, timeout, cancel_grace
+        self._idle: dict[str, Idle] = {}
+        self._lock = threading.Lock()
+
+    def take(self, device: str) -> Station:
+        """The device's warm station, or a new one. Raises ScannerBusy while somebody else has it, NoScanner, ..."""
+        with self._lock:
+            idle = self._idle.pop(device, None)
+        if idle:
+            return idle.station
+        path = self._lock_folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
+        return Station(device, path, timeout=self._timeout, cancel_grace=self._grace)
+
+    def put_back(self, device: str, station: Station) -> None:
+        """Keep a station warm for the next who takes it; one whose worker died is closed."""
+        if station.worker.dead:
+            station.close()
+            return
+        with self._lock:
+            self._idle[device] = Idle(station, monotonic())
+
+    def close_idle(self, seconds: float) -> None:
+        """Let go of the devices that nobody has used for so long; their workers end."""
+        with self._lock:
+            old = [device for device, idle in self._idle.items() if monotonic() - idle.since >= seconds]
+            stations = [self._idle.pop(device).station for device in old]
+        for station in stations:
+            station.close()
