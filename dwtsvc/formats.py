@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Sequence
 from mmap import mmap
 from typing import TYPE_CHECKING, BinaryIO
 
-from dwtsvc.model import Encoding, Mode, PageInfo, Raster
+from dwtsvc.model import Encoding, Mode, PageInfo, Raster, Step
 from dwtsvc.suffixes import DOCUMENTS
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from dwtsvc.imaging.codecs import Canvas
     from dwtsvc.imaging.pdf import PdfWriter
     from dwtsvc.imaging.tiff import TiffWriter
 
+Data = mmap | bytes
+
 
 class PageEncoder:
-    """One output format with its numbers. JPEG pages go into JPEG, PDF and TIFF byte for byte.
+    """One output format with its numbers. JPEG pages go into JPEG, PDF and TIFF byte for byte, PNG pages into PNG.
 
+    `steps` are the edits that lie beside a page; with any, its pixels are made anew.
     A TIFF compression holds for the pages it can hold: colour and gray pages of a g4 file are deflated, and black and
     white pages of a JPEG one are g4. A JPEG page is decoded only for a TIFF that was asked to be lossless.
     """
@@ -43,22 +49,22 @@ class PageEncoder:
 
     def copies(self, page: PageInfo) -> bool:
         """Whether the stored bytes of a page are already the file that `write` would make."""
-        return page.encoding is Encoding.JPEG and self.format == "jpeg"
+        return page.encoding.value == self.format
 
-    def write(self, page: PageInfo, data: mmap, file: BinaryIO) -> None:
+    def write(self, page: PageInfo, data: Data, file: BinaryIO, steps: Sequence[Step] = ()) -> None:
         """One page as a file of its own."""
         from dwtsvc.imaging import codecs
 
-        if self.copies(page):
+        if self.copies(page) and not steps:
             file.write(data)
         elif self.format in DOCUMENTS:
             with self.document(file) as document:
-                self.append(page, data, document)
-        elif page.encoding is Encoding.RAW:
+                self.append(page, data, document, steps)
+        elif page.encoding is Encoding.RAW and not steps:
             codecs.encode_rows(page.raster, data, self.format, file, canvas=canvas(), quality=self._quality)
         else:
-            image = codecs.decode(io.BytesIO(data))
-            codecs.encode(image, self.format, file, dpi=page.raster.dpi, quality=self._quality)
+            image, dpi = image_of(page, data, steps)
+            codecs.encode(image, self.format, file, dpi=dpi, quality=self._quality)
 
     def document(self, file: BinaryIO) -> PdfWriter | TiffWriter:
         """An empty document in the file; it must be closed to be whole."""
@@ -70,12 +76,16 @@ class PageEncoder:
 
         return TiffWriter(file)
 
-    def append(self, page: PageInfo, data: mmap, document: PdfWriter | TiffWriter) -> None:
+    def append(self, page: PageInfo, data: Data, document: PdfWriter | TiffWriter, steps: Sequence[Step] = ()) -> None:
         """One page into a document."""
-        if page.encoding is Encoding.JPEG and self._keeps_jpeg:
+        if steps:
+            self._append_image(*image_of(page, data, steps), document)
+        elif page.encoding is Encoding.JPEG and self._keeps_jpeg:
             document.add_jpeg(data, dpi=page.raster.dpi)
         elif self.makes_jpeg(page.raster.mode, page.raster):
-            document.add_jpeg(self._as_jpeg(page, data), dpi=page.raster.dpi)
+            file = io.BytesIO()
+            PageEncoder("jpeg", quality=self._quality).write(page, data, file)
+            document.add_jpeg(file.getvalue(), dpi=page.raster.dpi)
         else:
             self._append_exactly(page, data, document)
 
@@ -83,23 +93,32 @@ class PageEncoder:
     def _keeps_jpeg(self) -> bool:
         return self.stores_jpeg or self._compression == "auto"
 
-    def _as_jpeg(self, page: PageInfo, data: mmap) -> bytes:
-        file = io.BytesIO()
-        PageEncoder("jpeg", quality=self._quality).write(page, data, file)
-        return file.getvalue()
-
-    def _append_exactly(self, page: PageInfo, data: mmap, document: PdfWriter | TiffWriter) -> None:
-        from dwtsvc.imaging import codecs
+    def _append_exactly(self, page: PageInfo, data: Data, document: PdfWriter | TiffWriter) -> None:
         from dwtsvc.imaging.tiff import TiffWriter
 
-        dpi = page.raster.dpi
-        if not isinstance(document, TiffWriter):
-            document.add_image(canvas().load(page.raster, data), dpi=dpi)
-        elif page.encoding is Encoding.RAW:
+        if page.encoding is Encoding.RAW and isinstance(document, TiffWriter):
             document.add_rows(page.raster, data, compression=self._lossless(page.raster.depth))
         else:
-            image = codecs.decode(io.BytesIO(data))
-            document.add_image(image, dpi=dpi, compression=self._lossless(page.raster.depth))
+            self._append_pixels(*image_of(page, data), document)
+
+    def _append_image(self, image: Image, dpi: float, document: PdfWriter | TiffWriter) -> None:
+        """An image that was made anew, compressed as the format compresses its like."""
+        if not self.stores_jpeg or image.mode == "1":
+            return self._append_pixels(image, dpi, document)
+        from dwtsvc.imaging import codecs
+
+        file = io.BytesIO()
+        codecs.encode(image, "jpeg", file, dpi=dpi, quality=self._quality)
+        return document.add_jpeg(file.getvalue(), dpi=dpi)
+
+    def _append_pixels(self, image: Image, dpi: float, document: PdfWriter | TiffWriter) -> None:
+        from dwtsvc.imaging.tiff import TiffWriter
+
+        if isinstance(document, TiffWriter):
+            depth = 1 if image.mode == "1" else 8
+            document.add_image(image, dpi=dpi, compression=self._lossless(depth))
+        else:
+            document.add_image(image, dpi=dpi)
 
     def _lossless(self, depth: int) -> str:
         held = self._compression != "jpeg" and (self._compression != "g4" or depth == 1)
@@ -117,3 +136,17 @@ def canvas() -> Canvas:
         _threads.canvas = Canvas()
     found: Canvas = _threads.canvas
     return found
+
+
+def image_of(page: PageInfo, data: Data, steps: Sequence[Step] = ()) -> tuple[Image, float]:
+    """A stored page with its edits as an image, and its dpi. Without edits it may be this thread's canvas: use it
+    before the next page is asked for."""
+    from dwtsvc.imaging import codecs
+
+    raw = page.encoding is Encoding.RAW
+    image = canvas().load(page.raster, data) if raw else codecs.decode(io.BytesIO(data))
+    if not steps:
+        return image, page.raster.dpi
+    from dwtsvc.imaging import edit
+
+    return edit.apply_all(steps, image, page.raster.dpi)

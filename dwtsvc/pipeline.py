@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from dwtsvc.store import PageStore, storage_error
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import DiskFull, PageDamaged
 from dwtsvc.formats import PageEncoder, canvas
@@ -19,6 +18,7 @@ from dwtsvc.imaging import jpeg
 from dwtsvc.jobs import Developed, Job
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster, ScanRequest, Step
 from dwtsvc.outputs import Output
+from dwtsvc.store import PageStore, private, storage_error
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,18 +30,24 @@ class Developer:
     """Makes each page what was asked for: the mode where the device could not, JPEG where the output is JPEG.
 
     A page is encoded once, before it is stored, on all cores; the output then copies bytes. No page becomes richer than
-    the device made it, and what a device sends compressed stays compressed unless a poorer mode was asked for. Called
-    from several threads. Raises DiskFull, FileAccess or PageDamaged, and then leaves no file of its own.
+    the device made it, and what a device sends compressed stays compressed unless a poorer mode was asked for. With
+    `compact` rows are kept as PNG, a third of their size: for pages that stay. Called from several threads. Raises
+    DiskFull, FileAccess or PageDamaged, and then leaves no file of its own.
     """
 
-    def __init__(self, mode: Mode, encoder: PageEncoder, quality: int) -> None:
+    def __init__(self, mode: Mode, encoder: PageEncoder, quality: int, *, compact: bool = False) -> None:
         self._mode = mode
         self._encoder = encoder
         self._quality = quality
+        self._compact = compact
 
     def __call__(self, page: PageReady, request: ScanRequest) -> Developed:
+        made = self._developed(page)
+        return _as_png(page, made) if self._compact and made.encoding is Encoding.RAW else made
+
+    def _developed(self, page: PageReady) -> Developed:
         mode = self._possible(page.raster.mode)
-        with _mapped(page) as data:
+        with _mapped(page.path) as data:
             if page.encoding is Encoding.JPEG:
                 return self._from_jpeg(page, data, mode)
             if mode is page.raster.mode and not self._encoder.makes_jpeg(mode, page.raster):
@@ -81,10 +87,10 @@ class Developer:
         return Developed(path, Encoding.JPEG, _raster_of(image, 8, page.raster))
 
 
-def _mapped(page: PageReady) -> mmap.mmap:
-    """The slot's bytes. Raises PageDamaged: a TimeoutError of the disk would look like a page that is not there yet."""
+def _mapped(path: Path) -> mmap.mmap:
+    """A page on its way. Raises PageDamaged: a TimeoutError of the disk would look like a page that is not there yet."""
     try:
-        with page.path.open("rb") as file:
+        with path.open("rb") as file:
             # A private mapping counts as writable, which lets the JPEG encoder read it in place.
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError) as error:
@@ -99,7 +105,7 @@ def _beside(page: PageReady, kind: str) -> Iterator[tuple[Path, BinaryIO]]:
     """
     path = page.path.with_name(f"{page.slot}.{kind}")
     try:
-        with open(path, "w+b", opener=_private) as file:
+        with open(path, "w+b", opener=private) as file:
             yield path, file
     except DiskFull as error:  # the encoder noticed a short write, but does not know the disk
         path.unlink(missing_ok=True)
@@ -112,14 +118,26 @@ def _beside(page: PageReady, kind: str) -> Iterator[tuple[Path, BinaryIO]]:
         raise
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def _store_jpeg(page: PageReady, data: bytes) -> Developed:
     with _beside(page, "jpeg") as (path, file):
         file.write(data)
     return Developed(path, Encoding.JPEG, page.raster)
+
+
+def _as_png(page: PageReady, made: Developed) -> Developed:
+    """Rows as PNG, every bit of them."""
+    from dwtsvc.imaging import codecs
+
+    try:
+        with _mapped(made.file) as data, _beside(page, "png") as (path, file):
+            if made.raster.depth == 1:
+                codecs.encode_rows(made.raster, data, "png", file, canvas=canvas())
+            else:
+                codecs.encode_rows_png(made.raster, data, file)
+    finally:
+        if made.file != page.path:
+            made.file.unlink(missing_ok=True)
+    return Developed(path, Encoding.PNG, made.raster)
 
 
 def _in_mode(image: Image, mode: Mode) -> Image:
