@@ -19,8 +19,8 @@ def scan(
             "-o",
             "--output",
             metavar="FILE",
-            help="The file to write, '-' for standard output. {n:03}, {date}, {time} and"
-            " {device} are filled in. Without it: scan.pdf or the next free name.",
+            help="The file to write, '-' for standard output. {n:03}, {date}, {time} and {device} are filled in;"
+            " with {n} every page is a file. Without it: scan.pdf or the next free name.",
         ),
     ] = None,
     device: Annotated[

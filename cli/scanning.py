@@ -13,7 +13,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dwtsvc import config, kinds, profiles
-from dwtsvc.store import PageStore
 from dwtsvc.errors import (
     BadArguments,
     BadInput,
@@ -30,6 +29,7 @@ from dwtsvc.model import Area, PageInfo, ScanRequest, Source
 from dwtsvc.outputs import Document, FileEach, NamePattern, Names, Output, StandardOutput
 from dwtsvc.paths import Paths
 from dwtsvc.pipeline import Developer, Written, arriving, collate, write_job, write_page
+from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS, format_of
 from dwtsvc_cli import output as out
 from dwtsvc_cli.voice import Voice
@@ -182,7 +182,7 @@ def open_output(plan: Plan, naming: Naming, device: str) -> Output:
         return StandardOutput(sys.stdout.buffer, plan.encoder)
     pattern = NamePattern(plan.output, device=device, when=datetime.now())
     names = Names(pattern, force=naming.force, next_free=naming.next_free)
-    if plan.format in DOCUMENTS:
+    if plan.format in DOCUMENTS and not pattern.numbered:
         return Document(names.reserve(), plan.encoder)
     return FileEach(names, plan.encoder)
 

@@ -44,6 +44,21 @@ def test_numbered_files_get_their_numbers(place: Place) -> None:
         assert (image.format, image.mode, image.info["dpi"]) == ("JPEG", "RGB", (50, 50))
 
 
+def test_a_number_in_the_name_of_a_document_makes_a_document_of_each_page(place: Place) -> None:
+    whole = place.run("scan", *LOW, "-n", "3", "--mode", "lineart", "-o", "whole.tif")
+    assert whole.lines == ["whole.tif"]
+    ran = place.run("scan", *LOW, "-n", "3", "-o", "x-{n}.pdf", "--json")
+    assert [event["files"] for event in ran.events if event["event"] == "page"] == [[f"x-{n}.pdf"] for n in (1, 2, 3)]
+    assert [pdf_pages(place / f"x-{n}.pdf") for n in (1, 2, 3)] == [1, 1, 1]
+    assert place.run("scan", *LOW, "-n", "3", "--mode", "lineart", "-o", "x-{n:02}.tif").code == 0
+    with Image.open(place / "whole.tif") as document:
+        for number in (1, 2, 3):
+            document.seek(number - 1)
+            with Image.open(place / f"x-{number:02}.tif") as page:
+                assert (page.n_frames, page.info["compression"]) == (1, "group4")
+                assert page.tobytes() == document.tobytes()
+
+
 def test_the_glass_gives_one_page_or_as_many_as_asked(place: Place) -> None:
     place.run("scan", *LOW, "--source", "flatbed", "-o", "one.pdf")
     place.run("scan", *LOW, "--source", "flatbed", "-n", "13", "-o", "more.pdf")
