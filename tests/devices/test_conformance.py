@@ -14,24 +14,11 @@ from pathlib import Path
 import pytest
 
 from dwtsvc.model import Raster
+from tests.sane.rig import configure
 
 from .conformance import Conformance, Rig, image_of
 
 SANE_TURN = "DWTSVC_TEST_SANE_CONFORMANCE"
-TEST_CONF = """\
-number_of_devices 1
-mode Color
-depth 8
-resolution_min 50
-resolution_max 1200
-resolution 300
-test-picture "Color pattern"
-geometry_min 0.0
-geometry_max 500.0
-geometry_quant 0.01
-br_x 210
-br_y 297
-"""
 
 
 def serial_of(raster: Raster, data: bytes) -> int:
@@ -81,9 +68,8 @@ if SANE_TURN in os.environ:
 def test_the_sane_driver_conforms_in_a_process_of_its_own(tmp_path: Path) -> None:
     if importlib.util.find_spec("pyinsane2") is None:
         pytest.skip("pyinsane2 is not installed")
-    (tmp_path / "dll.conf").write_text("test\n")
-    (tmp_path / "test.conf").write_text(TEST_CONF)
-    env = {**os.environ, SANE_TURN: "1", "SANE_CONFIG_DIR": str(tmp_path), "PYINSANE_SINGLE_THREAD": "1"}
+    folder = configure(tmp_path, "test")
+    env = {**os.environ, SANE_TURN: "1", "SANE_CONFIG_DIR": str(folder), "PYINSANE_SINGLE_THREAD": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::TestSane"]
     ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=110, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
