@@ -193,18 +193,6 @@ def editing(path: Path, *, mode: int = 0o600) -> Iterator[Document]:
             _replace(path, document.encoded(), mode)
 
 
-def set_value(path: Path, section: str, key: str, value: str, *, mode: int = 0o600) -> None:
-    """Set one key in one section ("": before any header), under the lock and at once, as `editing` says."""
-    with editing(path, mode=mode) as document:
-        document.set(section, key, value)
-
-
-def unset_value(path: Path, section: str, key: str) -> bool:
-    """Remove one key; False if it was not there."""
-    with editing(path) as document:
-        return document.unset(section, key)
-
-
 def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 

@@ -52,6 +52,11 @@ def values(path: Path) -> list[tuple[str, str, str]]:
     return [(each.section, each.key, each.value) for each in ini.read(path).entries()]
 
 
+def set_value(path: Path, section: str, key: str, value: str) -> None:
+    with ini.editing(path) as document:
+        document.set(section, key, value)
+
+
 def test_every_key_is_read_with_its_section_and_line(path: Path) -> None:
     path.write_bytes(SAMPLE)
     assert ini.read(path).entries() == [
@@ -82,21 +87,22 @@ def test_setting_a_key_changes_its_line_alone(
     path: Path, section: str, key: str, value: str, old: bytes, new: bytes
 ) -> None:
     path.write_bytes(SAMPLE)
-    ini.set_value(path, section, key, value)
+    set_value(path, section, key, value)
     assert path.read_bytes() == SAMPLE.replace(old, new)
 
 
 def test_a_last_line_without_an_end_gets_one_before_another_follows(path: Path) -> None:
     path.write_bytes(b"[dwtsvc]\nquality = 1")
-    ini.set_value(path, "dwtsvc", "size", "a4")
+    set_value(path, "dwtsvc", "size", "a4")
     assert path.read_bytes() == b"[dwtsvc]\nquality = 1\nsize = a4\n"
 
 
 def test_unsetting_a_key_removes_its_line_alone(path: Path) -> None:
     path.write_bytes(SAMPLE)
-    assert ini.unset_value(path, "dwtsvc", "quality")
+    with ini.editing(path) as document:
+        assert document.unset("dwtsvc", "quality")
+        assert not document.unset("dwtsvc", "quality")
     assert path.read_bytes() == SAMPLE.replace(b"  Quality =  70\r\n", b"")
-    assert not ini.unset_value(path, "dwtsvc", "quality")
 
 
 def test_removing_a_section_keeps_the_comment_of_the_next(path: Path) -> None:
@@ -150,7 +156,7 @@ def test_a_file_of_more_than_a_mebibyte_is_refused(path: Path) -> None:
 def test_a_file_is_never_made_too_big_to_be_read(path: Path) -> None:
     path.write_bytes(b"#" * (ini.MAX_BYTES - 1) + b"\n")
     with pytest.raises(BadConfiguration, match="too big"):
-        ini.set_value(path, "a", "b", "c")
+        set_value(path, "a", "b", "c")
     assert path.stat().st_size == ini.MAX_BYTES
 
 
@@ -171,7 +177,7 @@ def test_a_file_without_the_right_to_read_it_is_told(path: Path) -> None:
 def test_a_folder_without_the_right_to_write_is_told_and_the_file_stays(path: Path) -> None:
     path.write_bytes(SAMPLE)
     with no_rights_to(path.parent), pytest.raises(FileAccess, match="Permission denied"):
-        ini.set_value(path, "dwtsvc", "quality", "1")
+        set_value(path, "dwtsvc", "quality", "1")
     assert path.read_bytes() == SAMPLE
 
 
@@ -185,7 +191,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
         path = tmp_path / "DSConfiguration.ini"
         path.write_bytes(SAMPLE)
         with pytest.raises(DiskFull, match="No space left"):
-            ini.set_value(path, "dwtsvc", "quality", "1")
+            set_value(path, "dwtsvc", "quality", "1")
         assert path.read_bytes() == SAMPLE
         assert sorted(each.name for each in tmp_path.iterdir()) == [".DSConfiguration.ini.lock", path.name]
     finally:
@@ -197,14 +203,14 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path: Path) -> None:
 )
 def test_a_value_is_read_back_as_it_was_given(path: Path, value: str) -> None:
     for _ in range(2):  # into a new line, then into an old one
-        ini.set_value(path, "dwtsvc", "device", value)
+        set_value(path, "dwtsvc", "device", value)
         assert values(path) == [("dwtsvc", "device", value)]
 
 
 @pytest.mark.parametrize("value", ["a\nb = 2", "a\rb", "\x00", "\udcff"])
 def test_a_value_that_could_not_be_read_back_is_refused(path: Path, value: str) -> None:
     with pytest.raises(BadArguments):
-        ini.set_value(path, "dwtsvc", "device", value)
+        set_value(path, "dwtsvc", "device", value)
     assert not path.exists()
 
 
@@ -213,15 +219,15 @@ def test_a_value_that_could_not_be_read_back_is_refused(path: Path, value: str) 
 )
 def test_a_name_that_could_not_be_read_back_is_refused(path: Path, section: str, key: str) -> None:
     with pytest.raises(BadArguments):
-        ini.set_value(path, section, key, "1")
+        set_value(path, section, key, "1")
     assert not path.exists()
 
 
 def test_a_new_file_is_private_and_an_old_one_keeps_its_mode(path: Path) -> None:
-    ini.set_value(path, "dwtsvc", "quality", "1")
+    set_value(path, "dwtsvc", "quality", "1")
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o640)
-    ini.set_value(path, "dwtsvc", "quality", "2")
+    set_value(path, "dwtsvc", "quality", "2")
     assert path.stat().st_mode & 0o777 == 0o640
 
 
@@ -229,7 +235,7 @@ def test_a_new_file_is_private_and_an_old_one_keeps_its_mode(path: Path) -> None
 def test_a_file_of_someone_else_keeps_its_owner(path: Path) -> None:
     path.write_bytes(SAMPLE)
     os.chown(path, 1234, 2345)
-    ini.set_value(path, "dwtsvc", "quality", "2")
+    set_value(path, "dwtsvc", "quality", "2")
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
 
 
@@ -238,7 +244,7 @@ def test_a_link_to_a_file_stays_a_link(path: Path, tmp_path: Path) -> None:
     real.parent.mkdir()
     real.write_bytes(SAMPLE)
     path.symlink_to(real)
-    ini.set_value(path, "dwtsvc", "quality", "2")
+    set_value(path, "dwtsvc", "quality", "2")
     assert path.is_symlink()
     assert ("dwtsvc", "Quality", "2") in values(real)
 
@@ -248,13 +254,13 @@ def test_links_in_a_circle_are_told(path: Path) -> None:
     with pytest.raises(BadConfiguration, match="cannot be read"):
         ini.read(path)
     with pytest.raises(BadConfiguration, match="cannot be read"):
-        ini.set_value(path, "dwtsvc", "quality", "1")
+        set_value(path, "dwtsvc", "quality", "1")
 
 
 def test_nothing_is_written_when_nothing_changes_or_the_edit_fails(path: Path) -> None:
     path.write_bytes(SAMPLE.replace(b"=  70", b"= 70"))
     before = path.stat()
-    ini.set_value(path, "dwtsvc", "quality", "70")
+    set_value(path, "dwtsvc", "quality", "70")
     with pytest.raises(ZeroDivisionError), ini.editing(path) as document:
         document.set("dwtsvc", "quality", str(1 // 0))
     after = path.stat()
@@ -273,9 +279,9 @@ def test_a_crash_before_the_replacing_leaves_the_old_file_and_the_next_edit_work
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", refuse)
         with pytest.raises(FileAccess, match="Input/output error"):
-            ini.set_value(path, "dwtsvc", "quality", "1")
+            set_value(path, "dwtsvc", "quality", "1")
     assert path.read_bytes() == SAMPLE
-    ini.set_value(path, "dwtsvc", "quality", "1")
+    set_value(path, "dwtsvc", "quality", "1")
     assert ("dwtsvc", "Quality", "1") in values(path)
     assert not (path.parent / f".{path.name}.part").exists()
 
@@ -285,7 +291,8 @@ def test_processes_that_write_at_once_lose_nothing(path: Path) -> None:
         import pathlib, sys
         from dwtsvc import ini
         for n in range(20):
-            ini.set_value(pathlib.Path(sys.argv[1]), "a", f"{sys.argv[2]}{n}", "1")
+            with ini.editing(pathlib.Path(sys.argv[1])) as document:
+                document.set("a", f"{sys.argv[2]}{n}", "1")
     """
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "wxyz"]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
