@@ -163,14 +163,14 @@ class PageStore:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             _sync_data(journal)
 
-    def pages(self, owner: str) -> list[PageInfo]:
-        """The acknowledged pages of an owner, in order."""
+    def pages(self, owner: str, *, dropped: bool = False) -> list[PageInfo]:
+        """The acknowledged pages of an owner, in order; those that were dropped since only if asked for."""
         found = {}
         for record in self._records(owner):
             if "page" in record:
                 page = _page(record["page"])
                 found[page.number] = page
-            elif "dropped" in record:
+            elif "dropped" in record and not dropped:
                 found.pop(record["dropped"], None)
         return [found[number] for number in sorted(found)]
 
@@ -236,11 +236,11 @@ class PageStore:
             self._seals[owner] = seal
         return self.pages(owner)
 
-    def left_behind(self) -> list[LeftBehind]:
-        """The owners of dead processes that hold pages, newest first."""
+    def left_behind(self, *, empty: bool = False) -> list[LeftBehind]:
+        """The owners of dead processes that hold pages, or also those that hold none, newest first."""
         owners = self.root.iterdir() if self.root.is_dir() else ()
         found = (self._left(folder.name) for folder in owners if (folder / "journal").is_file())
-        return sorted((left for left in found if left and left.pages), key=lambda left: left.begun, reverse=True)
+        return sorted((left for left in found if left and (left.pages or empty)), key=lambda left: left.begun, reverse=True)
 
     def _left(self, owner: str) -> LeftBehind | None:
         with locks.holding(self.folder(owner) / "lock") as dead:
