@@ -79,9 +79,26 @@ class Job:
         self._worker: DeviceProcess | None = None
         self._before = before  # pages that the owner has from earlier scans
 
+    @classmethod
+    def restored(cls, owner: str, request: ScanRequest, store: PageStore, error: DwtsvcError | None) -> Job:
+        """A scan of an earlier process, as it ended, with the pages it left. Nothing runs."""
+        job = cls(owner, request, store, as_delivered, ThreadPoolExecutor(1))
+        for page in store.pages(owner):
+            job._pages.append(Future())
+            job._pages[-1].set_result(page)
+        job.begin()
+        job.end(error)
+        return job
+
     @property
     def active(self) -> bool:
         return self.state in TRANSITIONS
+
+    def settled(self, index: int) -> bool:
+        """Whether `page` of this index answers at once, with a page, None or an error."""
+        if len(self._pages) > index:
+            return self._pages[index].done()
+        return not self.active
 
     @property
     def pages(self) -> tuple[PageInfo, ...]:
