@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
@@ -24,6 +27,7 @@ __all__ = [
     "LOSSY",
     "MAX_PIXELS",
     "Canvas",
+    "check_size",
     "decode",
     "dpi_of",
     "encode",
@@ -32,6 +36,7 @@ __all__ = [
     "encode_rows_png",
     "format_of",
     "jpeg_info",
+    "opened",
 ]
 
 LOSSY = frozenset({"jpeg", "webp"})
@@ -49,6 +54,7 @@ DAMAGE = (
     ArithmeticError,
     LookupError,
     TypeError,
+    struct.error,
     Image.DecompressionBombError,
 )
 
@@ -252,23 +258,43 @@ def decode(path_or_file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int =
     The budget is checked from the header, before any pixel is decoded. BadInput for files that are unknown, truncated,
     damaged or too large; FileAccess for one that cannot be read.
     """
+    with opened(path_or_file, max_pixels=max_pixels) as image:
+        image.load()
+        return ImageOps.exif_transpose(image)
+
+
+@contextmanager
+def opened(
+    path_or_file: str | os.PathLike[str] | BinaryIO,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] = READABLE,
+) -> Iterator[Image.Image]:
+    """An image file of which only the header was read, with a size within the budget; errors as of `decode`.
+
+    What Pillow raises inside the `with` becomes BadInput too: decode there, and do nothing else.
+    """
     name = _name_of(path_or_file)
     try:
-        image = Image.open(path_or_file, formats=READABLE)
+        image = Image.open(path_or_file, formats=formats)
     except UnidentifiedImageError as error:
         readable = "jpeg, png, tiff, bmp, webp, gif, pnm"
         raise BadInput(f"'{name}' is no image that can be read", hint=f"Readable are: {readable}.") from error
     except DAMAGE as error:
         raise _unreadable(name, error) from error
     with image:
-        if image.width * image.height > max_pixels:
-            size = f"{image.width} x {image.height} pixels"
-            raise BadInput(f"'{name}' is too large", why=f"{size}, the limit is {max_pixels:,} in all")
+        check_size(name, image.size, max_pixels)
         try:
-            image.load()
-            return ImageOps.exif_transpose(image)
+            yield image
         except DAMAGE as error:
             raise BadInput(f"'{name}' is damaged or cut short", why=str(error)) from error
+
+
+def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    """Raise BadInput where a picture has more pixels than it may."""
+    if size[0] * size[1] > max_pixels:
+        why = f"{size[0]} x {size[1]} pixels, the limit is {max_pixels:,} in all"
+        raise BadInput(f"'{name}' is too large", why=why)
 
 
 def _name_of(path_or_file: str | os.PathLike[str] | BinaryIO) -> str:
