@@ -8,7 +8,6 @@ disk whatever the number of pages. When the parent goes away, so does the worker
 from __future__ import annotations
 
 import contextlib
-import errno
 import faulthandler
 import importlib
 import os
@@ -25,6 +24,7 @@ from typing import Any, BinaryIO
 
 from dwtsvc.devices import wire
 from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip
+from dwtsvc.disk import NO_ROOM
 from dwtsvc.errors import BadArguments, Cancelled, DiskFull, DriverError, DwtsvcError, IncompletePage, MissingDependency
 from dwtsvc.model import Encoding, Raster, ScanRequest
 from dwtsvc.records import unpack
@@ -164,9 +164,8 @@ class Session:
         self._driver, self._inbox, self._outbox = driver, inbox, outbox
         self._opened: AbstractContextManager[ScanSource] | None = None
         self._source: ScanSource | None = None
-        self._slots: Slots | None = (
-            None  # lives as long as its folder: the parent may still hold slots of an earlier scan
-        )
+        # As long-lived as its folder: the parent may still hold slots of an earlier scan.
+        self._slots: Slots | None = None
 
     def run(self) -> None:
         self._say("ready")
@@ -238,8 +237,8 @@ class Session:
                 self._receive(page, frames)
                 raster = page.finish()
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull("No room for the next page", why=os.strerror(error.errno)) from error
+            if error.errno in NO_ROOM:
+                raise DiskFull("No room for the next page", why=error.strerror) from error
             raise
         self._say("page_end", slot=slot, raster=raster, size=page.size)
 
