@@ -13,35 +13,17 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from dwtsvc.errors import BadArguments, BadInput, DiskFull, FileAccess, InvalidOutput
+from dwtsvc.imaging import jpeg
 from dwtsvc.imaging.pdf import PdfWriter
-from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, image_bands, plain, to_8bit
+from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, bare, image_bands, plain, to_8bit
 from dwtsvc.imaging.png import write_png
 from dwtsvc.imaging.rows import Rows, page_bytes, raw_bands
-from dwtsvc.imaging.streams import encode_g4, jpeg_info
 from dwtsvc.imaging.tiff import TiffWriter
 from dwtsvc.model import Raster
-from dwtsvc.suffixes import FORMATS, format_of
+from dwtsvc.suffixes import FORMATS
 
-__all__ = [
-    "FORMATS",
-    "LOSSY",
-    "MAX_PIXELS",
-    "Canvas",
-    "check_size",
-    "decode",
-    "dpi_of",
-    "encode",
-    "encode_g4",
-    "encode_rows",
-    "encode_rows_png",
-    "format_of",
-    "jpeg_info",
-    "opened",
-]
-
-LOSSY = frozenset({"jpeg", "webp"})
 DEEP = frozenset({"png", "tiff"})  # keep 16 bits a sample
-LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
+LONGEST_SIDE = {"jpeg": jpeg.LONGEST_SIDE, "webp": 16_383}
 
 READABLE = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 MAX_PIXELS = 400_000_000
@@ -170,7 +152,7 @@ def encode(
     if format == "png":
         _encode_png(image, file, dpi)
         return
-    image = _bare(image)
+    image = bare(image)
     if format == "tiff":
         with TiffWriter(file) as writer:
             writer.add_image(image, dpi=dpi, compression=tiff_compression)
@@ -189,15 +171,6 @@ def _refuse_too_long(image: Image.Image, format: str) -> None:
         )
 
 
-def _bare(image: Image.Image) -> Image.Image:
-    """The image without its info: Pillow would reuse the compression, profile or dpi of wherever it came from."""
-    if not image.info:
-        return image
-    image = image.copy()
-    image.info = {}
-    return image
-
-
 def _encode_png(image: Image.Image, file: BinaryIO, dpi: float) -> None:
     channels, depth = CHANNELS_AND_DEPTH[image.mode]
     width, height = image.size
@@ -209,10 +182,10 @@ def _encode_pdf(image: Image.Image, file: BinaryIO, dpi: float, quality: int) ->
         if image.mode == "1":
             writer.add_image(image, dpi=dpi)
             return
-        with tempfile.TemporaryFile() as jpeg:
-            encode(image, "jpeg", jpeg, dpi=dpi, quality=quality)
-            jpeg.seek(0)
-            writer.add_jpeg(jpeg.read(), dpi=dpi)
+        with tempfile.TemporaryFile() as encoded:
+            encode(image, "jpeg", encoded, dpi=dpi, quality=quality)
+            encoded.seek(0)
+            writer.add_jpeg(encoded.read(), dpi=dpi)
 
 
 def _encode_with_pillow(image: Image.Image, format: str, file: BinaryIO, dpi: float, quality: int) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from dwtsvc.errors import InvalidOutput
-from dwtsvc.imaging.rows import Rows, checked
+from dwtsvc.imaging.rows import Rows, page_bytes
 from dwtsvc.model import Raster
 
 LIBRARIES = ("libturbojpeg.so.0", "libturbojpeg.0.dylib", "turbojpeg.dll")
@@ -84,7 +84,7 @@ def encode(raster: Raster, rows: Rows, quality: int) -> bytes:
     A writable buffer (a private mapping of a file will do) is read in place, another is copied first.
     """
     height = raster.height or 0
-    checked(raster, rows)
+    page_bytes(raster, rows)
     colour = raster.channels == 3
     sampling = SAMPLING_420 if colour else SAMPLING_GRAY
     encoder = _encoder()

@@ -40,6 +40,15 @@ def image_bands(image: Image.Image) -> Iterator[bytes]:
         yield image.crop((0, top, width, min(top + step, height))).tobytes()
 
 
+def bare(image: Image.Image) -> Image.Image:
+    """The image without its info: Pillow would reuse the compression, profile or dpi of wherever it came from."""
+    if not image.info:
+        return image
+    image = image.copy()
+    image.info = {}
+    return image
+
+
 def bytes_view(rows: bytes | memoryview, size: int) -> Image.Image:
     """Packed rows of `size` bytes each as a gray image, so that byte arithmetic runs at Pillow's speed."""
     return Image.frombytes("L", (size, len(rows) // size), rows)

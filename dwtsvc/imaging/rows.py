@@ -36,12 +36,6 @@ def rows_in_band(size: int) -> int:
     return max(1, BAND_BYTES // max(1, size))
 
 
-def checked(raster: Raster, rows: Rows) -> memoryview:
-    """The rows as a view of exactly height * bytes_per_line bytes, else PageDamaged; see `raw_bands` on views."""
-    needed = page_bytes(raster, rows)
-    return memoryview(rows)[:needed]
-
-
 def page_bytes(raster: Raster, rows: Rows) -> int:
     """The bytes that the page has, height * bytes_per_line; PageDamaged if fewer are there or it cannot be."""
     packed = row_bytes(raster.width, raster.channels, raster.depth)

@@ -9,6 +9,7 @@ from mmap import mmap
 from PIL import Image
 
 from dwtsvc.errors import BadInput
+from dwtsvc.imaging.pixels import bare, bytes_view
 
 Jpeg = bytes | bytearray | memoryview | mmap
 
@@ -60,12 +61,6 @@ def jpeg_header(data: Jpeg) -> JpegHeader:
         elif marker in (0xD9, 0xDA):
             break
     raise _not_jpeg("it has no frame header")
-
-
-def jpeg_info(data: Jpeg) -> tuple[int, int, int, float | None]:
-    """(width, height, components, dpi or None) of a JPEG from its header alone; BadInput on junk."""
-    header = jpeg_header(data)
-    return header.width, header.height, header.components, header.dpi
 
 
 def _start(data: Jpeg) -> int:
@@ -138,15 +133,13 @@ def encode_g4(image: Image.Image) -> bytes:
 
 def encode_lzw(rows: bytes | memoryview, size: int) -> bytes:
     """Whole rows of `size` bytes each as one TIFF LZW strip; what a byte means does not matter to LZW."""
-    return _strip(Image.frombytes("L", (size, len(rows) // size), rows), "tiff_lzw")
+    return _strip(bytes_view(rows, size), "tiff_lzw")
 
 
 def _strip(image: Image.Image, compression: str) -> bytes:
     """Let libtiff write a TIFF of exactly one strip and take that strip out."""
     buffer = io.BytesIO()
-    bare = image.copy() if image.info else image
-    bare.info = {}
-    bare.save(buffer, "TIFF", compression=compression, tiffinfo={ROWS_PER_STRIP: image.height})
+    bare(image).save(buffer, "TIFF", compression=compression, tiffinfo={ROWS_PER_STRIP: image.height})
     with Image.open(buffer) as written:
         tags = written.tag_v2  # type: ignore[attr-defined]
         (offset,), (count,) = tags[STRIP_OFFSETS], tags[STRIP_BYTE_COUNTS]

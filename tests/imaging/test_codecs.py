@@ -16,15 +16,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
 from dwtsvc.errors import BadArguments, BadInput, DiskFull, FileAccess, InvalidOutput, PageDamaged
 from dwtsvc.imaging import codecs
-from dwtsvc.imaging.codecs import Canvas, decode, encode, encode_rows, encode_rows_png, format_of, jpeg_info
+from dwtsvc.imaging.codecs import Canvas, decode, encode, encode_rows, encode_rows_png
 from dwtsvc.imaging.rows import BAND_BYTES
 from dwtsvc.model import Raster
+from dwtsvc.suffixes import FORMATS, format_of
 
 LOSSLESS = ("png", "tiff", "bmp")
 
@@ -81,7 +80,7 @@ def test_the_suffix_names_the_format(path, format):
 def test_an_unknown_suffix_lists_the_known_ones(path):
     with pytest.raises(BadArguments) as caught:
         format_of(path)
-    assert all(suffix in caught.value.hint for suffixes in codecs.FORMATS.values() for suffix in suffixes)
+    assert all(suffix in caught.value.hint for suffixes in FORMATS.values() for suffix in suffixes)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
@@ -207,7 +206,7 @@ def test_rows_of_several_bands_are_filtered_across_their_border(tmp_path):
     assert written(tmp_path / "a.png", image, "png").tobytes() == image.tobytes()
 
 
-@pytest.mark.parametrize("format", list(codecs.FORMATS))
+@pytest.mark.parametrize("format", list(FORMATS))
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
 def test_every_mode_of_raw_rows_can_be_written_in_every_format(picture, as_rows, tmp_path, format, mode):
     raster, rows = as_rows(picture.convert(mode))
@@ -328,36 +327,6 @@ def jpeg(image: Image.Image, **how) -> bytes:
     return file.getvalue()
 
 
-def test_jpeg_info_reads_size_components_and_dpi(picture):
-    assert jpeg_info(jpeg(picture, dpi=(240, 240))) == (203, 151, 3, 240.0)
-    assert jpeg_info(jpeg(picture.convert("L"), progressive=True)) == (203, 151, 1, None)
-    assert jpeg_info(jpeg(picture.convert("CMYK")))[2] == 4
-
-
-def test_jpeg_info_understands_dots_per_centimetre(picture):
-    data = bytearray(jpeg(picture, dpi=(100, 100)))
-    data[13] = 2
-    assert jpeg_info(bytes(data))[3] == pytest.approx(254)
-
-
-@given(st.binary(max_size=300))
-def test_junk_is_never_a_jpeg_and_never_another_error(junk):
-    for data in (junk, b"\xff\xd8" + junk, b"\xff\xd8\xff" + junk):
-        try:
-            width, height, components, _ = jpeg_info(data)
-        except BadInput:
-            continue
-        assert width and height and components in (1, 3, 4)
-
-
-def test_every_cut_of_a_jpeg_header_is_bad_input(picture):
-    data = jpeg(picture)
-    frame = data.index(b"\xff\xc0")
-    for end in range(frame + 4):
-        with pytest.raises(BadInput):
-            jpeg_info(data[:end])
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a pipe as a file")
 def test_a_jpeg_can_go_into_a_pipe(picture):
     reader, writer = os.pipe()
@@ -368,7 +337,7 @@ def test_a_jpeg_can_go_into_a_pipe(picture):
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-@pytest.mark.parametrize("format", list(codecs.FORMATS))
+@pytest.mark.parametrize("format", list(FORMATS))
 def test_a_disk_error_is_not_hidden_by_a_memory_map_that_cannot_close(tmp_path, format, depth):
     line = 200 * 3 * depth // 8
     raster = Raster(width=200, height=150, channels=3, depth=depth, bytes_per_line=line, dpi=300)

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from dwtsvc.errors import InvalidOutput, PageDamaged
-from dwtsvc.imaging import codecs, jpeg
+from dwtsvc.imaging import jpeg
+from dwtsvc.imaging.streams import jpeg_header
 from dwtsvc.model import Raster
 
 AsRows = Callable[..., tuple[Raster, bytes]]
@@ -80,7 +81,8 @@ def test_the_header_says_the_resolution(
     data = jpeg.encode(*as_rows(picture.convert(mode), dpi), 85)
     made = opened(data)
     assert made.info.get("dpi") == (None if said is None else (said, said))
-    assert codecs.jpeg_info(data) == (*picture.size, len(mode), said)
+    header = jpeg_header(data)
+    assert ((header.width, header.height), header.components, header.dpi) == (picture.size, len(mode), said)
     assert data[6:11] == b"JFIF\0" and data[-2:] == b"\xff\xd9"
 
 

@@ -25,8 +25,9 @@ from PIL import Image, ImageChops
 
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput
 from dwtsvc.imaging import pdf
-from dwtsvc.imaging.codecs import encode, encode_g4, jpeg_info
+from dwtsvc.imaging.codecs import encode
 from dwtsvc.imaging.pdf import PdfWriter
+from dwtsvc.imaging.streams import encode_g4, jpeg_header
 from dwtsvc.imaging.tiff import TiffWriter
 
 
@@ -80,8 +81,10 @@ def test_packed_one_bit_rows_can_be_deflated(letter):
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_jpeg_goes_in_byte_for_byte_and_shows_the_same_pixels(picture, mode, how):
     stream = jpeg(picture.convert(mode), quality=90, **how)
-    width, height, components, _ = jpeg_info(stream)
-    data = written(lambda w: w.add_jpeg(stream, width=width, height=height, components=components, dpi=300))
+    told = jpeg_header(stream)
+    data = written(
+        lambda w: w.add_jpeg(stream, width=told.width, height=told.height, components=told.components, dpi=300)
+    )
     assert stream in data
     assert pypdf.PdfReader(io.BytesIO(data)).pages[0]["/Resources"]["/XObject"]["/P"]._data == stream
     shown, meant = rendered(data), Image.open(io.BytesIO(stream)).convert("RGB")
