@@ -33,6 +33,7 @@
         IncompletePage              30 incomplete-page
       DiskFull                      40 disk-full
       ServiceNotRunning             41 service-not-running
+        ServiceRestarted            41 service-restarted
       ServiceRefused                42 service-refused
         OriginNotAllowed            42 origin-not-allowed
         TokenNeeded                 42 token-needed
@@ -244,6 +245,13 @@ class ServiceNotRunning(DwtsvcError):
     exit_code, http_status, word = 41, 503, "service-not-running"
     service_code = -2308
     meaning = "the service is not running"
+
+
+class ServiceRestarted(ServiceNotRunning):
+    """Told of a job that the service was taken away from."""
+
+    http_status, word = 409, "service-restarted"
+    service_code = -2614
 
 
 class ServiceRefused(DwtsvcError):

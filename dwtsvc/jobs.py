@@ -94,6 +94,16 @@ class Job:
     def active(self) -> bool:
         return self.state in TRANSITIONS
 
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, and each of its pages is either safe or lost."""
+        return not self.active and all(page.done() for page in self._pages)
+
+    def wait(self) -> None:
+        """Wait until it is finished."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.finished)
+
     def settled(self, index: int) -> bool:
         """Whether `page` of this index answers at once, with a page, None or an error."""
         if len(self._pages) > index:

@@ -1,0 +1,42 @@
+"""The service on localhost: `create_app` puts its faces together and the guard around them. Nothing runs at import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+
+class App:
+    """The whole service as one ASGI application with a life: `start`, requests, `stop`."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._asgi = create_app(service)
+
+    async def start(self) -> None:
+        await self.service.start()
+
+    async def stop(self) -> None:
+        await self.service.stop()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._asgi(scope, receive, send)
+
+
+def create_app(service: Service) -> Any:
+    """Every face behind the guard. Raises where a route does not say who may use it."""
+    from litestar import Litestar
+
+    from dwtsvc.server import access, classic, consent_routes, dwtapi, pages, rest
+    from dwtsvc.server.faults import handlers
+    from dwtsvc.server.guard import Guard
+    from dwtsvc.server.images import Images
+    from dwtsvc.server.openapi import document
+
+    faces = (rest, dwtapi, classic, consent_routes, pages)
+    routes = [route for face in faces for route in face.routes(service)]
+    app = Litestar(routes, openapi_config=document(service), exception_handlers=handlers(), request_max_body_size=None)
+    images = Images(service, app)
+    return Guard(images, service=service, table=access.routes(app))

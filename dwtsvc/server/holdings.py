@@ -1,0 +1,254 @@
+"""Who holds what: the jobs and image buffers of each client, by bucket and id. A bucket is a web origin, or the tools.
+
+What is somebody else's is as unknown as what never was. Everything survives a restart of the service.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from dwtsvc.buffer import Buffer
+from dwtsvc.devices.process import PageReady
+from dwtsvc.errors import (
+    DwtsvcError,
+    JobDeleted,
+    ServiceRestarted,
+    TooMany,
+    UnknownItem,
+    UnknownJob,
+    WrongState,
+    by_word,
+)
+from dwtsvc.jobs import Develop, Developed, Job, Jobs, Pending
+from dwtsvc.model import JobState, ScanRequest
+from dwtsvc.records import BadRecord, pack, unpack
+from dwtsvc.sealing import BrokenSeal
+from dwtsvc.store import LeftBehind, PageStore
+
+ACTIVE_JOBS_OF_A_SITE = 4
+ACTIVE_JOBS = 64
+REMEMBERED = 4096  # ids of deleted jobs that are still answered with "deleted"
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A job of a client. `idle_limit` is in seconds; 0 for one that waits to be fetched as long as pages are kept."""
+
+    uid: str
+    bucket: str
+    job: Job
+    begun: datetime
+    pending: Pending | None = None
+    idle_limit: float = 0.0
+    used: float = field(default_factory=monotonic)
+    cursors: dict[str, int] = field(default_factory=dict)
+
+    def touch(self) -> None:
+        """Somebody asked for it: it is not idle."""
+        self.used = monotonic()
+
+
+class Holdings:
+    """Everything that clients hold, but for stored documents. Blocking; safe to use from several threads."""
+
+    def __init__(self, store: PageStore, jobs: Jobs, *, pending_idle: float, site_limit: int, limit: int) -> None:
+        """`pending_idle` seconds end a job that waits for its start; the limits are bytes, of a web site and of all."""
+        self._store, self._jobs = store, jobs
+        self._pending_idle, self._site_limit, self._limit = pending_idle, site_limit, limit
+        self._lock = threading.RLock()
+        self._held: dict[str, Held] = {}
+        self._deleted: OrderedDict[str, str] = OrderedDict()
+        self._buffers: dict[tuple[str, str], Buffer] = {}
+        self._left: dict[tuple[str, str], str] = {}
+
+    def restore(self) -> int:
+        """Find what an earlier service left: its jobs, ended, and its buffers; how many."""
+        count = 0
+        for left in self._store.left_behind(empty=True):
+            count += self._restore(left)
+        return count
+
+    def _restore(self, left: LeftBehind) -> bool:
+        about = left.about
+        try:
+            if about.get("kind") == "job":
+                job = Job.restored(left.owner, unpack(ScanRequest, about["request"]), self._store, self._end(left))
+                self._held[about["uid"]] = Held(about["uid"], about["bucket"], job, left.begun)
+            elif about.get("kind") == "buffer":
+                self._left[about["bucket"], about["client"]] = left.owner
+        except (BrokenSeal, BadRecord, KeyError):  # the machine was restarted, or the record is of another version
+            return False
+        return "kind" in about
+
+    def _end(self, left: LeftBehind) -> DwtsvcError | None:
+        """How a job ended; what was noted last counts."""
+        end: DwtsvcError | None = ServiceRestarted(
+            "The scan was interrupted", why="the service was restarted", hint="The pages before that are here."
+        )
+        for note in self._store.notes(left.owner):
+            ended = json.loads(note).get("ended")
+            if ended is not None:
+                end = by_word(ended["word"])(ended["what"], why=ended["why"], hint=ended["hint"]) if ended else None
+        return end
+
+    def begin_job(
+        self,
+        bucket: str,
+        request: ScanRequest,
+        develop: Develop,
+        *,
+        run: bool = True,
+        timeout: float | None = None,
+        idle_limit: float = 0.0,
+        site: bool = False,
+    ) -> Held:
+        """Open the device for a new job and, with `run`, let it begin. `site` says that the quotas of a web site bind.
+
+        Raises TooMany, and what the device reports: ScannerBusy, NoScanner, ...
+        """
+        self.check_room(bucket, site=site)
+        uid = str(uuid.uuid4())
+        about = {"kind": "job", "uid": uid, "bucket": bucket, "device": request.device, "request": pack(request)}
+        owner = self._store.begin(about)
+        try:
+            pending = self._jobs.prepare(
+                request, develop=self._bounded(develop, bucket, site), owner=owner, timeout=timeout
+            )
+        except BaseException:
+            self._store.discard(owner)
+            raise
+        held = Held(uid, bucket, pending.job, datetime.now(UTC), pending, idle_limit)
+        pending.job.watch(lambda: self._note_end(held))
+        with self._lock:
+            self._held[uid] = held
+        if run:
+            self.run_job(held)
+        return held
+
+    def _bounded(self, develop: Develop, bucket: str, site: bool) -> Develop:
+        """The same, until a web site has used up its room; the pages before that are kept."""
+
+        def within(page: PageReady, request: ScanRequest) -> Developed:
+            self.check_room(bucket, site=site, jobs=False)
+            return develop(page, request)
+
+        return within
+
+    def _note_end(self, held: Held) -> None:
+        job = held.job
+        if not job.finished:
+            return
+        held.touch()
+        error = job.error
+        ended = {"word": error.word, "what": error.what, "why": error.why, "hint": error.hint} if error else {}
+        try:
+            self._store.note(job.id, json.dumps({"ended": ended}))
+        except (DwtsvcError, KeyError):  # a full disk, or a job that was deleted meanwhile: it counts as interrupted
+            return
+        finally:
+            self._store.leave(job.id)  # its pages can be read without; the descriptors are for those that grow
+
+    def run_job(self, held: Held) -> None:
+        """Let a pending job begin. Raises WrongState."""
+        held.touch()
+        if held.pending is None:
+            raise WrongState("The job is not pending", hint="Only a pending job can be started.")
+        self._jobs.run(held.pending)
+
+    def cancel_job(self, held: Held) -> None:
+        """Cancel a pending or running job. Raises WrongState for one that has ended."""
+        held.touch()
+        if not held.job.active or held.pending is None:
+            raise WrongState("The job has ended already", hint="Only a pending or running job can be canceled.")
+        try:
+            self._jobs.cancel(held.pending)
+        except WrongState:
+            held.job.cancel()
+
+    def delete_job(self, held: Held) -> None:
+        """Cancel a job if it runs, and delete its pages."""
+        with self._lock:
+            self._held.pop(held.uid, None)
+            self._deleted[held.uid] = held.bucket
+            while len(self._deleted) > REMEMBERED:
+                self._deleted.popitem(last=False)
+        if held.job.active:
+            self.cancel_job(held)
+            held.job.wait()
+        self._store.discard(held.job.id)
+
+    def job(self, bucket: str, uid: str) -> Held:
+        """Raises UnknownJob, also for somebody else's, and JobDeleted."""
+        uid = uid.lower()
+        held = self._held.get(uid)
+        if held is None or held.bucket != bucket:
+            if self._deleted.get(uid) == bucket:
+                raise JobDeleted("The job was deleted")
+            raise UnknownJob("There is no such job", hint="It has ended long ago, or is not yours.")
+        held.touch()
+        return held
+
+    def jobs(self, bucket: str | None = None) -> list[Held]:
+        """The jobs of a bucket, or all; newest first."""
+        mine = [held for held in list(self._held.values()) if bucket is None or held.bucket == bucket]
+        return sorted(mine, key=lambda held: held.begun, reverse=True)
+
+    def buffer(self, bucket: str, client: str, *, create: bool = True) -> Buffer:
+        """The image buffer of a client. Raises UnknownItem if there is none and none shall be made."""
+        key = bucket, client
+        with self._lock:
+            if key in self._buffers:
+                return self._buffers[key]
+            if owner := self._left.pop(key, None):
+                self._store.resume(owner)
+            elif create:
+                owner = self._store.begin({"kind": "buffer", "bucket": bucket, "client": client})
+            else:
+                raise UnknownItem("There is no such buffer")
+            self._buffers[key] = Buffer(self._store, owner)
+            return self._buffers[key]
+
+    def drop_buffer(self, bucket: str, client: str) -> None:
+        """Delete a client's image buffer with its pages; one that is not there is fine."""
+        with self._lock:
+            buffer = self._buffers.pop((bucket, client), None)
+            owner = buffer.owner if buffer else self._left.pop((bucket, client), None)
+        if owner:
+            self._store.discard(owner)
+
+    def used(self, bucket: str | None = None) -> int:
+        """Bytes that a bucket's jobs and buffers take on the disk, or all that are open."""
+        pages = sum(page.size for held in self.jobs(bucket) for page in held.job.pages)
+        buffers = [buffer for key, buffer in list(self._buffers.items()) if bucket is None or key[0] == bucket]
+        return pages + sum(buffer.size for buffer in buffers)
+
+    def check_room(self, bucket: str, *, site: bool, jobs: bool = True) -> None:
+        """Raises TooMany when a web site, or all together, have as much as they may."""
+        active = [held for held in self.jobs() if held.job.active]
+        mine = [held for held in active if held.bucket == bucket]
+        if jobs and (len(active) >= ACTIVE_JOBS or (site and len(mine) >= ACTIVE_JOBS_OF_A_SITE)):
+            raise TooMany("There are too many jobs", hint="Wait until one has ended, or cancel one.")
+        if (site and self.used(bucket) >= self._site_limit) or self.used() >= self._limit:
+            raise TooMany("The pages take all the room they may", hint="Delete jobs or pages that are not needed.")
+
+    def end_idle(self) -> None:
+        """Cancel the jobs that nobody started, and delete those that ended and were forgotten. Call it now and then."""
+        for held in self.jobs():
+            idle = monotonic() - held.used
+            if held.job.state is JobState.PENDING and idle >= (held.idle_limit or self._pending_idle):
+                self.cancel_job(held)
+            elif not held.job.active and held.idle_limit and idle >= held.idle_limit:
+                self.delete_job(held)
+
+    def expire(self, age: timedelta) -> None:
+        """Delete what ended longer ago than `age`."""
+        gone = set(self._store.expire(age))
+        with self._lock:
+            self._held = {uid: held for uid, held in self._held.items() if held.job.id not in gone}
+            self._left = {key: owner for key, owner in self._left.items() if owner not in gone}

@@ -1,0 +1,47 @@
+"""The scanners that were found, kept for a while: asking every driver takes seconds, and pages ask often."""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+
+from dwtsvc import devices
+from dwtsvc.errors import DwtsvcError
+from dwtsvc.model import Device
+
+FRESH = 30.0  # seconds
+
+
+class Scanners:
+    """What discovery found. Blocking; safe to use from several threads."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._asking = threading.Lock()
+        self._found: tuple[Device, ...] = ()
+        self._errors: tuple[DwtsvcError, ...] = ()
+        self._when: float | None = None
+
+    @property
+    def last(self) -> tuple[Device, ...]:
+        """What was found last, without asking."""
+        return self._found
+
+    @property
+    def errors(self) -> tuple[DwtsvcError, ...]:
+        """What drivers reported instead of devices, the last time."""
+        return self._errors
+
+    def listed(self, *, refresh: bool = False) -> tuple[Device, ...]:
+        """The devices there are; asked anew if the last answer is old, or with `refresh`. Real ones come first."""
+        with self._asking:
+            if refresh or self._when is None or monotonic() - self._when > FRESH:
+                self._ask()
+            return self._found
+
+    def _ask(self) -> None:
+        answers = list(devices.discover(self._timeout))
+        found = {each.id: each for each in answers if isinstance(each, Device)}
+        self._found = tuple(sorted(found.values(), key=lambda device: (device.virtual, device.id)))
+        self._errors = tuple(each for each in answers if isinstance(each, DwtsvcError))
+        self._when = monotonic()

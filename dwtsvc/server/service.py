@@ -1,0 +1,145 @@
+"""Service: what all faces share for the life of the process, and what it does by itself every few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from dwtsvc.config import Settings
+from dwtsvc.jobs import Develop, Jobs
+from dwtsvc.model import Mode
+from dwtsvc.paths import Paths
+from dwtsvc.sealing import Seal, memory_key
+from dwtsvc.server.bridge import Bridge
+from dwtsvc.server.consent import Consent
+from dwtsvc.server.documents import Documents
+from dwtsvc.server.holdings import Holdings
+from dwtsvc.server.scanners import Scanners
+from dwtsvc.server.thumbs import Thumbs
+from dwtsvc.server.token import Token
+from dwtsvc.store import PageStore
+from dwtsvc.version import __version__
+
+if TYPE_CHECKING:
+    from dwtsvc.certs.care import Care
+    from dwtsvc.server.listen import Door
+
+TIDY_EVERY = 1.0  # seconds
+EXPIRE_EVERY = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One for each process. Made before its event loop runs; `start` and `stop` are awaited on the loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        paths: Paths,
+        *,
+        doors: Sequence[Door] = (),
+        care: Care | None = None,
+        monitor_pid: int | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self.settings, self.paths, self.care = settings, paths, care
+        self.doors, self.monitor_pid, self.warnings = tuple(doors), monitor_pid, tuple(warnings)
+        self.version, self.started = __version__, datetime.now(UTC)
+        self.log_level = settings.log_level
+        seal = Seal(memory_key(paths.create(paths.runtime), paths.create(paths.state)))
+        self.store = PageStore(paths.create(paths.buffers), seal)
+        self.jobs = Jobs(
+            self.store,
+            paths.create(paths.locks),
+            timeout=settings.scanner_timeout,
+            cancel_grace=settings.cancel_grace,
+            max_page_bytes=settings.max_page_bytes,
+        )
+        self.holdings = Holdings(
+            self.store,
+            self.jobs,
+            pending_idle=settings.job_idle,
+            site_limit=settings.origin_cache_limit,
+            limit=settings.cache_limit,
+        )
+        self.documents = Documents(paths.create(paths.storage))
+        self.scanners = Scanners(settings.discovery_timeout)
+        self.consent = Consent(paths.state, settings)
+        self.token = Token(paths.state / "token")
+        self.thumbs = Thumbs(settings.memory_limit)
+        self.bridge = Bridge()
+        self._tidying: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Find what an earlier service left, and begin to tidy up."""
+        found = await self.bridge.run(self.holdings.restore)
+        log.info("started, %d jobs and buffers were there", found)
+        self._tidying = asyncio.create_task(self._tidy())
+
+    async def stop(self) -> None:
+        """Cancel what runs; what was acknowledged stays on the disk."""
+        if self._tidying:
+            self._tidying.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._tidying
+        await asyncio.to_thread(self.jobs.close)
+        self.documents.close()
+        self.bridge.close()
+
+    def develop(self, mode: Mode) -> Develop:
+        """What becomes of a scanned page before it is stored: the mode that was asked for, lossless and compact."""
+        from dwtsvc.formats import PageEncoder
+        from dwtsvc.pipeline import Developer
+
+        return Developer(mode, PageEncoder("png", quality=self.settings.quality), self.settings.quality, compact=True)
+
+    def status(self) -> dict[str, Any]:
+        """What `dwtsvc status --json` and the welcome page tell."""
+        return {
+            "pid": os.getpid(),
+            "monitor_pid": self.monitor_pid,
+            "version": self.version,
+            "started": self.started.isoformat(timespec="seconds"),
+            "ports": [_door(door) for door in self.doors],
+            "jobs": [
+                {
+                    "id": held.uid,
+                    "origin": held.bucket,
+                    "device": held.job.request.device,
+                    "state": held.job.state.value,
+                }
+                for held in self.holdings.jobs()
+            ],
+            "devices": [{"id": each.id, "name": each.label, "virtual": each.virtual} for each in self.scanners.last],
+            "shared": [],
+            "certificate": self.care.findings if self.care else None,
+            "log_level": self.log_level,
+            "warnings": list(self.warnings),
+        }
+
+    async def _tidy(self) -> None:
+        """Once a second: end what is idle. A fault in it is told and does not end it."""
+        loop = asyncio.get_running_loop()
+        expire_at = loop.time()
+        while True:
+            try:
+                await self.bridge.run(self.holdings.end_idle)
+                await self.bridge.run(self.jobs.close_idle, self.settings.worker_idle)
+                if loop.time() >= expire_at:
+                    expire_at = loop.time() + EXPIRE_EVERY
+                    await self.bridge.run(self.holdings.expire, timedelta(days=self.settings.keep_days))
+                    if self.care:
+                        await self.bridge.run(self.care.look)
+            except Exception:
+                log.exception("tidying up failed")
+            await asyncio.sleep(TIDY_EVERY)
+
+
+def _door(door: Door) -> dict[str, Any]:
+    return {"scheme": door.scheme, "host": door.host, "port": door.port, "state": door.state, "holder": door.holder}
