@@ -75,6 +75,11 @@ class Paths:
         return self.state / "pages"
 
     @property
+    def buffers(self) -> Path:
+        """What the service holds for its clients: jobs and image buffers, sealed."""
+        return self.state / "buffers"
+
+    @property
     def cert(self) -> Path:
         """Private keys are made by this machine for itself; a config folder is often copied to other machines."""
         return self.state / "cert"
@@ -98,7 +103,7 @@ class Paths:
 
 _LISTED = (
     *("config_file", "system_config_file", "profiles_file", "service_file"),
-    *("cache", "pages", "cert", "dump", "log", "upload", "storage", "runtime", "locks"),
+    *("cache", "pages", "buffers", "cert", "dump", "log", "upload", "storage", "runtime", "locks"),
 )
 
 

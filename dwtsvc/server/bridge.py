@@ -1,4 +1,4 @@
-"""The only place where threads and asyncio meet: blocking work goes to a pool, and waiting for a job needs no thread."""
+"""The only place where threads and asyncio meet: blocking work goes to a pool, waiting for a job needs no thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Bridge:
         return await loop.run_in_executor(self._pool, partial(work, *args, **kwargs))
 
     async def page(self, job: Job, index: int) -> PageInfo | None:
-        """The job's page at a 0-based index once it is safe, None if the job ends before it; raises what the job does."""
+        """The job's page at a 0-based index once it is safe; None if the job ends before it. Raises what the job does."""
         async with contextlib.aclosing(self.changes(job)) as changes:
             async for _ in changes:
                 if job.settled(index):
