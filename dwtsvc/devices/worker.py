@@ -238,7 +238,7 @@ class Session:
                 raster = page.finish()
         except OSError as error:
             if error.errno in NO_ROOM:
-                raise DiskFull("No room for the next page", why=error.strerror) from error
+                raise DiskFull("No room for the next page", why=os.strerror(error.errno)) from error
             raise
         self._say("page_end", slot=slot, raster=raster, size=page.size)
 
