@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dwtsvc.store import PageStore
 from dwtsvc.disk import sync_folder
 from dwtsvc.errors import FileAccess
 from dwtsvc.ini import editing
+from dwtsvc.store import PageStore
 
 AS_NOBODY = """
 import os, sys
