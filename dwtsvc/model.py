@@ -237,6 +237,27 @@ class JobState(StrEnum):
     CANCELED = "canceled"
 
 
+Corner = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barcode:
+    """A barcode that was read. `type` is one of `imaging.barcode.TYPES`, `engine` the reader: "zxing" or "zbar".
+
+    `corners` are pixels (x, y) of the image, clockwise, from the corner that is the top left when the code is read
+    upright; `angle` is how far the code is turned from that, in degrees clockwise. `identifier` is the symbology
+    identifier of ISO 15424, "]Q1", or "" where the reader tells none.
+    """
+
+    text: str
+    bytes: bytes
+    type: str
+    corners: tuple[Corner, Corner, Corner, Corner]
+    angle: int
+    engine: str
+    identifier: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One edit of a page by name, with its numbers: Step(name="rotate", values={"degrees": 90})."""
