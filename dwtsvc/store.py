@@ -212,11 +212,19 @@ class PageStore:
         self.path(page).unlink(missing_ok=True)
 
     def leave(self, owner: str) -> None:
-        """End an owner and keep its pages for a recovery."""
+        """End an owner and keep its pages for a recovery; nothing may be on its way to it any more."""
+        self.sweep(owner)
         self._seals.pop(owner, None)
         for held in (self._journals, self._locks):
             if owner in held:
                 os.close(held.pop(owner))
+
+    def sweep(self, owner: str) -> None:
+        """Delete what lies beside an owner's pages: slots that were read into, copies that did not become whole."""
+        with contextlib.suppress(OSError):
+            for path in self.folder(owner).iterdir():
+                if path.name not in ("journal", "lock") and not path.name.startswith("page-"):
+                    path.unlink(missing_ok=True)
 
     def discard(self, owner: str) -> None:
         """End an owner and delete its pages."""

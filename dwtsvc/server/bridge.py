@@ -33,7 +33,7 @@ class Bridge:
         return await loop.run_in_executor(self._pool, partial(work, *args, **kwargs))
 
     async def page(self, job: Job, index: int) -> PageInfo | None:
-        """The job's page at a 0-based index once it is safe; None if the job ends before it. Raises what the job does."""
+        """The page at a 0-based index once it is safe; None if the job ends before it. Raises what the job does."""
         async with contextlib.aclosing(self.changes(job)) as changes:
             async for _ in changes:
                 if job.settled(index):

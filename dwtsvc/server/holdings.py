@@ -76,6 +76,7 @@ class Holdings:
 
     def _restore(self, left: LeftBehind) -> bool:
         about = left.about
+        self._store.sweep(left.owner)
         try:
             if about.get("kind") == "job":
                 job = Job.restored(left.owner, unpack(ScanRequest, about["request"]), self._store, self._end(left))

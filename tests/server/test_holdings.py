@@ -1,0 +1,232 @@
+"""Who holds what: nobody sees another's jobs, idle ones end, quotas bind, and a restart loses nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dwtsvc.errors import (
+    JobDeleted,
+    PaperJam,
+    ScannerBusy,
+    ServiceRestarted,
+    TooMany,
+    UnknownItem,
+    UnknownJob,
+    WrongState,
+)
+from dwtsvc.formats import PageEncoder
+from dwtsvc.jobs import Jobs
+from dwtsvc.model import Encoding, JobState, Mode, ScanRequest
+from dwtsvc.pipeline import Developer
+from dwtsvc.sealing import Seal
+from dwtsvc.server.holdings import ACTIVE_JOBS_OF_A_SITE, Held, Holdings
+from dwtsvc.store import PageStore
+
+SITE, OTHER = "https://a.example", "https://b.example"
+DEVELOP = Developer(Mode.COLOR, PageEncoder("png", quality=85), 85, compact=True)
+
+
+def request(query: str = "pages=2", resolution: int = 50) -> ScanRequest:
+    return ScanRequest(device=f"virtual:adf?{query}", resolution=resolution)
+
+
+class Place:
+    """A service's holdings that can be taken away and come back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.open()
+
+    def open(self, **limits: float) -> Holdings:
+        self.store = PageStore(self.folder / "buffers", Seal(bytes(32)))
+        self.jobs = Jobs(self.store, self.folder / "locks", timeout=20.0)
+        self.holdings = Holdings(
+            self.store,
+            self.jobs,
+            pending_idle=limits.get("pending_idle", 600.0),
+            site_limit=int(limits.get("site_limit", 1 << 30)),
+            limit=int(limits.get("limit", 1 << 32)),
+        )
+        self.holdings.restore()
+        return self.holdings
+
+    def begin(self, bucket: str = SITE, query: str = "pages=2", **how: object) -> Held:
+        return self.holdings.begin_job(bucket, request(query), DEVELOP, **how)  # type: ignore[arg-type]
+
+    def forget(self) -> None:
+        """What a crash leaves: the locks go with the process."""
+        self.jobs.close()
+        for owner in list(self.store._locks):
+            self.store.leave(owner)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.jobs.close()
+
+
+def test_a_job_runs_and_its_pages_are_kept_sealed_and_compact(place: Place) -> None:
+    held = place.begin()
+    held.job.wait()
+    assert [page.encoding for page in held.job.pages] == [Encoding.PNG] * 2
+    assert all(page.sealed for page in held.job.pages)
+    assert place.holdings.job(SITE, held.uid.upper()) is held
+    place.forget()
+    assert not [path for path in place.store.folder(held.job.id).iterdir() if "slot" in path.name]
+
+
+def test_what_is_anothers_is_as_unknown_as_what_never_was(place: Place) -> None:
+    held = place.begin()
+    answers = set()
+    for bucket, uid in ((OTHER, held.uid), ("", held.uid), (SITE, "no-such-job")):
+        with pytest.raises(UnknownJob) as refused:
+            place.holdings.job(bucket, uid)
+        answers.add((type(refused.value), str(refused.value), refused.value.hint))
+    assert len(answers) == 1
+    assert place.holdings.jobs(OTHER) == [] and place.holdings.jobs(SITE) == [held]
+
+
+def test_a_pending_job_keeps_its_scanner_until_it_is_canceled(place: Place) -> None:
+    held = place.begin(run=False)
+    assert held.job.state is JobState.PENDING
+    assert held.pending is not None and held.pending.station.capabilities.sources
+    with pytest.raises(ScannerBusy):
+        place.begin()
+    place.holdings.cancel_job(held)
+    assert held.job.state is JobState.CANCELED
+    with pytest.raises(WrongState):
+        place.holdings.run_job(held)
+    with pytest.raises(WrongState):
+        place.holdings.cancel_job(held)
+    place.begin().job.wait()
+
+
+def test_a_pending_job_starts_once(place: Place) -> None:
+    held = place.begin(run=False)
+    place.holdings.run_job(held)
+    with pytest.raises(WrongState):
+        place.holdings.run_job(held)
+    held.job.wait()
+    assert held.job.state is JobState.COMPLETED
+
+
+def test_a_deleted_job_is_told_as_such_to_its_owner_only(place: Place) -> None:
+    held = place.begin(query="pages=500")
+    place.holdings.delete_job(held)
+    assert not place.store.folder(held.job.id).exists()
+    with pytest.raises(JobDeleted):
+        place.holdings.job(SITE, held.uid)
+    with pytest.raises(UnknownJob) as refused:
+        place.holdings.job(OTHER, held.uid)
+    assert not isinstance(refused.value, JobDeleted)
+
+
+def test_a_job_that_nobody_starts_ends_by_itself(place: Place) -> None:
+    place.holdings = place.open(pending_idle=0.0)
+    held = place.begin(run=False)
+    place.holdings.end_idle()
+    assert held.job.state is JobState.CANCELED
+
+
+def test_an_ended_job_with_a_time_limit_is_deleted_and_one_without_stays(place: Place) -> None:
+    short, long = place.begin(idle_limit=1e-9), None
+    short.job.wait()
+    long = place.begin()
+    long.job.wait()
+    place.holdings.end_idle()
+    with pytest.raises(JobDeleted):
+        place.holdings.job(SITE, short.uid)
+    assert place.holdings.job(SITE, long.uid) is long
+
+
+def test_a_restart_keeps_ended_jobs_and_their_pages(place: Place) -> None:
+    good, bad = place.begin(), None
+    good.job.wait()
+    bad = place.begin(query="pages=5&jam=3")
+    bad.job.wait()
+    place.forget()
+    place.open()
+    again = place.holdings.job(SITE, good.uid)
+    assert again.job.pages == good.job.pages and again.job.state is JobState.COMPLETED
+    with place.store.reading(again.job.pages[0]) as data:
+        assert bytes(data[:4]) == b"\x89PNG"
+    jammed = place.holdings.job(SITE, bad.uid)
+    assert len(jammed.job.pages) == 2 and isinstance(jammed.job.error, PaperJam)
+    with pytest.raises(UnknownJob):
+        place.holdings.job(OTHER, good.uid)
+
+
+def test_a_job_that_was_cut_off_says_so(place: Place) -> None:
+    held = place.begin(run=False)
+    place.store.leave(held.job.id)  # as a killed process does
+    later = Place(place.folder)
+    again = later.holdings.job(SITE, held.uid)
+    assert again.job.state is JobState.FAULTED and isinstance(again.job.error, ServiceRestarted)
+    later.holdings.delete_job(again)
+    later.jobs.close()
+
+
+def test_a_web_site_has_so_many_jobs_and_no_more_and_tools_are_free(place: Place) -> None:
+    def pending(bucket: str, number: int, site: bool) -> None:
+        place.begin(bucket, query=f"seed={number}", run=False, site=site)
+
+    for number in range(ACTIVE_JOBS_OF_A_SITE):
+        pending(SITE, number, True)
+    with pytest.raises(TooMany):
+        pending(SITE, 90, True)
+    pending(OTHER, 91, True)
+    pending("", 92, False)
+
+
+def test_a_web_site_has_so_much_room_and_the_pages_before_that_are_kept(place: Place) -> None:
+    place.open(site_limit=1)
+    held = place.begin(query="pages=60", site=True)
+    held.job.wait()
+    assert 1 <= len(held.job.pages) < 60 and held.job.state is not JobState.COMPLETED
+    with pytest.raises(TooMany):
+        place.begin(site=True)
+    place.begin(OTHER, site=True).job.wait()
+
+
+def test_buffers_are_each_clients_own_and_come_back(place: Place) -> None:
+    held = place.begin()
+    held.job.wait()
+    mine = place.holdings.buffer(SITE, "1")
+    leaf = mine.insert(held.job.pages[0])
+    assert place.holdings.buffer(OTHER, "1").leaves == () and place.holdings.buffer(SITE, "2").leaves == ()
+    place.forget()
+    place.open()
+    assert place.holdings.buffer(SITE, "1", create=False).leaves == (leaf,)
+    place.holdings.drop_buffer(SITE, "1")
+    place.holdings.drop_buffer(SITE, "1")
+    with pytest.raises(UnknownItem):
+        place.holdings.buffer(SITE, "1", create=False)
+
+
+def test_what_was_sealed_with_a_lost_key_is_left_alone(place: Place) -> None:
+    held = place.begin()
+    held.job.wait()
+    place.forget()
+    store = PageStore(place.store.root, Seal(b"x" * 32))
+    assert Holdings(store, place.jobs, pending_idle=1, site_limit=1, limit=1).restore() == 0
+    assert place.store.folder(held.job.id).exists()
+
+
+def test_old_jobs_expire(place: Place) -> None:
+    held = place.begin()
+    held.job.wait()
+    place.forget()
+    place.open()
+    folder = place.store.folder(held.job.id)
+    os.utime(folder, (0, 0))
+    place.holdings.expire(timedelta(days=30))
+    with pytest.raises(UnknownJob):
+        place.holdings.job(SITE, held.uid)
+    assert not folder.exists()
