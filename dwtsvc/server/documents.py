@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from dwtsvc.buffer import Buffer, new_id
 from dwtsvc.errors import BadArguments, UnknownItem, WrongPassword
@@ -18,6 +19,7 @@ from dwtsvc.store import LeftBehind, PageStore
 
 LONGEST_PASSWORD = 32
 KEPT_OPEN = 32  # each costs two file descriptors
+IN_USE = 60.0  # seconds since it was asked for: a request may still be working on it
 CHECK = "dwtsvc document"
 
 
@@ -32,13 +34,20 @@ class Stored:
     check: str = ""
 
 
+@dataclass(slots=True)
+class Opened:
+    buffer: Buffer
+    digest: bytes  # of its password
+    used: float  # monotonic seconds
+
+
 class Documents:
     """All stored documents of a service. Blocking; safe to use from several threads."""
 
     def __init__(self, root: Path) -> None:
         self._store = PageStore(root)
         self._lock = threading.Lock()
-        self._open: OrderedDict[str, tuple[Buffer, bytes]] = OrderedDict()
+        self._open: OrderedDict[str, Opened] = OrderedDict()
         self._secret = secrets.token_bytes(16)
         found = (_stored(left) for left in self._store.left_behind(empty=True))
         self._known = {stored.uid: stored for stored in found if stored}
@@ -73,11 +82,12 @@ class Documents:
         stored = self._find(bucket, uid)
         with self._lock:
             if uid in self._open:
-                buffer, digest = self._open[uid]
-                if stored.check and not hmac.compare_digest(digest, self._digest(password)):
+                opened = self._open[uid]
+                if stored.check and not hmac.compare_digest(opened.digest, self._digest(password)):
                     raise _refused()
                 self._open.move_to_end(uid)
-                return buffer
+                opened.used = monotonic()
+                return opened.buffer
             seal = _seal(stored, password)
             self._store.resume(stored.owner, seal=seal)
             return self._keep(uid, Buffer(self._store, stored.owner), password)
@@ -99,14 +109,16 @@ class Documents:
         return stored
 
     def _keep(self, uid: str, buffer: Buffer, password: str) -> Buffer:
-        self._open[uid] = buffer, self._digest(password)
+        self._open[uid] = Opened(buffer, self._digest(password), monotonic())
         while len(self._open) > KEPT_OPEN:
-            self._let_go(next(iter(self._open)))
+            oldest = next(iter(self._open))
+            if monotonic() - self._open[oldest].used < IN_USE:
+                break
+            self._let_go(oldest)
         return buffer
 
     def _let_go(self, uid: str) -> None:
-        buffer, _ = self._open.pop(uid)
-        self._store.leave(buffer.owner)
+        self._store.leave(self._open.pop(uid).buffer.owner)
 
     def _digest(self, password: str) -> bytes:
         """Lets a password be checked again without the 50 ms of its key, and without keeping it."""

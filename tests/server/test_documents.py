@@ -97,6 +97,7 @@ def test_a_deleted_document_leaves_nothing(documents: Documents, tmp_path: Path)
 
 def test_many_documents_need_few_open_files(documents: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents_module, "KEPT_OPEN", 3)
+    monkeypatch.setattr(documents_module, "IN_USE", 0.0)
     made = [documents.create(SITE, "secret" if number % 2 else "") for number in range(10)]
     for _, buffer in made[-3:]:
         fill(buffer)
