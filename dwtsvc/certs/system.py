@@ -1,0 +1,91 @@
+"""The system's own store, which curl, Python and most programs that are no browsers read. Only root may change it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dwtsvc.certs import authority, files
+from dwtsvc.certs.authority import Certificate
+from dwtsvc.certs.programs import must_run
+from dwtsvc.certs.stores import Machine
+from dwtsvc.errors import DwtsvcError, FileAccess
+
+_PREFIX = authority.NAME.replace(" ", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """How a family of systems does it: the folder for what the administrator adds, and the program that reads it."""
+
+    folder: str
+    suffix: str
+    command: tuple[str, ...]
+
+
+# The first whose folder and program are both there is the system's own.
+CUSTOMS = (
+    Custom("/usr/local/share/ca-certificates", ".crt", ("update-ca-certificates",)),  # Debian, Ubuntu, Alpine
+    Custom("/etc/pki/ca-trust/source/anchors", ".pem", ("update-ca-trust", "extract")),  # Fedora, RHEL
+    Custom("/etc/ca-certificates/trust-source/anchors", ".crt", ("update-ca-trust", "extract")),  # Arch
+    Custom("/etc/pki/trust/anchors", ".pem", ("update-ca-certificates",)),  # SUSE
+)
+
+
+class SystemStore:
+    """The folder of one custom. An authority of ours is a file of its own in it, called after it."""
+
+    kind = "system"
+
+    def __init__(self, custom: Custom, machine: Machine) -> None:
+        self._custom = custom
+        self._machine = machine
+        self._folder = machine.beneath(custom.folder)
+        self.where = str(self._folder)
+
+    def obstacle(self) -> DwtsvcError | None:
+        if os.access(self._folder, os.W_OK):
+            return None
+        hint = f"Run: sudo cp ca.pem {self._folder}/{_PREFIX}{self._custom.suffix} && sudo {self._custom.command[0]}"
+        why = "only the administrator may"
+        return FileAccess("The system's store cannot be changed", why=why, hint=f"{hint} (`dwtsvc cert export ca.pem`)")
+
+    def holds(self, ca: Certificate) -> bool:
+        return files.read(self._file(ca.name)) == ca.pem
+
+    def names(self) -> tuple[str, ...]:
+        found = sorted(self._folder.glob(f"{_PREFIX}*{self._custom.suffix}"))
+        return tuple(file.stem.replace("-", " ") for file in found)
+
+    def install(self, ca: Certificate) -> None:
+        if self.holds(ca):
+            return
+        if error := self.obstacle():
+            raise error
+        files.write(self._file(ca.name), ca.pem, 0o644)
+        try:
+            self._rebuild()
+        except DwtsvcError:
+            files.remove(self._file(ca.name))
+            raise
+
+    def uninstall(self, name: str) -> None:
+        if self._file(name).exists():
+            files.remove(self._file(name))
+            self._rebuild()
+
+    def _file(self, name: str) -> Path:
+        return self._folder / (name.replace(" ", "-") + self._custom.suffix)
+
+    def _rebuild(self) -> None:
+        must_run(self._machine.programs, *self._custom.command)
+
+
+def folders(machine: Machine) -> Iterator[SystemStore]:
+    """The system's store, none on a system of another kind."""
+    for custom in CUSTOMS:
+        if machine.beneath(custom.folder).is_dir() and machine.programs.find(custom.command[0]):
+            yield SystemStore(custom, machine)
+            return
