@@ -100,10 +100,14 @@ class Paths:
     def locks(self) -> Path:
         return self.runtime / "locks"
 
+    @property
+    def port_lock(self) -> Path:
+        return self.runtime / "port.lock"
+
 
 _LISTED = (
     *("config_file", "system_config_file", "profiles_file", "service_file"),
-    *("cache", "pages", "buffers", "cert", "dump", "log", "upload", "storage", "runtime", "locks"),
+    *("cache", "pages", "buffers", "cert", "dump", "log", "upload", "storage", "runtime", "locks", "port_lock"),
 )
 
 
