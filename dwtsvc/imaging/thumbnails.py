@@ -1,7 +1,7 @@
 """A page small enough for a list of pages: decoded no larger than needed, never enlarged.
 
-Measured on a 300 dpi A4 colour page into 585 x 513, against 26 ms for Pillow's `Image.thumbnail` of the JPEG: 17 ms from
-JPEG, as close to the page as Pillow's; 18 ms from raw rows; 105 ms from PNG, nearly all of it Pillow's inflating.
+Measured on a 300 dpi A4 colour page into 585 x 513, against 26 ms for Pillow's `Image.thumbnail` of the JPEG: 17 ms
+from JPEG, as close to the page as Pillow's; 18 ms from raw rows; 105 ms from PNG, nearly all of it inflating.
 """
 
 from __future__ import annotations
