@@ -1,10 +1,14 @@
-"""What writing to a disk asks of every room alike: a folder's names made safe, and the errors that mean "full"."""
+"""What writing to a disk asks of every room alike: private files, safe folders, and the system's errors as ours."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from dwtsvc.errors import DiskFull, DwtsvcError, FileAccess
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -27,3 +31,40 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in CANNOT_SYNC:
             raise
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: the file is nobody else's to read."""
+    return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+
+
+@contextlib.contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Turn the system's errors while `path` is written into DiskFull and FileAccess, and an encoder's DiskFull, which
+    does not know the disk, into one that does."""
+    try:
+        yield
+    except DiskFull as error:
+        raise storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), path) from error
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path) -> DwtsvcError:
+    """DiskFull with the room that is left, or FileAccess, for a failed write near `path`."""
+    why = error.strerror or str(error)
+    if error.errno not in NO_ROOM:
+        return FileAccess(f"{path} cannot be written", why=why, hint="Check the folder and its rights.")
+    folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path("/"))
+    free = _free(folder)
+    size = path.stat().st_size if path.is_file() else 0
+    need = f"; {size} bytes are needed" if size else ""
+    return DiskFull(
+        f"The disk of {folder} is full", why=f"{free} bytes are free{need}", hint="Make room, then scan again."
+    )
+
+
+def _free(folder: Path) -> int:
+    import shutil  # here, because it imports every compressor there is
+
+    return shutil.disk_usage(folder).free

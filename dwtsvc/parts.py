@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dwtsvc import locks
-from dwtsvc.disk import NO_ROOM, sync_folder
+from dwtsvc.disk import NO_ROOM, storage_error, sync_folder
 from dwtsvc.errors import DiskFull, DwtsvcError, FileAccess
-from dwtsvc.store import storage_error
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import mmap
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dwtsvc.devices.process import PageReady
-from dwtsvc.errors import DiskFull, PageDamaged
+from dwtsvc.disk import private, telling
+from dwtsvc.errors import PageDamaged
 from dwtsvc.formats import PageEncoder, canvas
 from dwtsvc.imaging import jpeg
 from dwtsvc.jobs import Developed, Job
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster, ScanRequest, Step
 from dwtsvc.outputs import Output
-from dwtsvc.store import PageStore, private, storage_error
+from dwtsvc.store import PageStore
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -88,7 +87,7 @@ class Developer:
 
 
 def _mapped(path: Path) -> mmap.mmap:
-    """A page on its way. Raises PageDamaged: a TimeoutError of the disk would look like a page that is not there yet."""
+    """Raises PageDamaged: a TimeoutError of the disk would look like a page that is not there yet."""
     try:
         with path.open("rb") as file:
             # A private mapping counts as writable, which lets the JPEG encoder read it in place.
@@ -105,14 +104,8 @@ def _beside(page: PageReady, kind: str) -> Iterator[tuple[Path, BinaryIO]]:
     """
     path = page.path.with_name(f"{page.slot}.{kind}")
     try:
-        with open(path, "w+b", opener=private) as file:
+        with telling(path.parent), open(path, "w+b", opener=private) as file:
             yield path, file
-    except DiskFull as error:  # the encoder noticed a short write, but does not know the disk
-        path.unlink(missing_ok=True)
-        raise storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), path.parent) from error
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise storage_error(error, path.parent) from error
     except BaseException:
         path.unlink(missing_ok=True)
         raise

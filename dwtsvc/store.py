@@ -31,8 +31,8 @@ from typing import Any
 import xxhash
 
 from dwtsvc import locks
-from dwtsvc.disk import NO_ROOM, sync_folder
-from dwtsvc.errors import BadArguments, DiskFull, DwtsvcError, FileAccess, PageDamaged
+from dwtsvc.disk import private, sync_folder, telling
+from dwtsvc.errors import BadArguments, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.records import pack, unpack
 from dwtsvc.sealing import BrokenSeal, Seal
@@ -68,7 +68,7 @@ class PageStore:
         """A new owner; `about` (JSON) is what a recovery shows. It is alive until `discard` or `leave`."""
         begun = datetime.now(UTC)
         owner = f"{begun:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
-        with self._telling(self.root):
+        with telling(self.root):
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder(owner).mkdir(mode=0o700)
             self._claim(owner)
@@ -98,7 +98,7 @@ class PageStore:
         """
         id, seal = f"{owner}/{number}", self._seal_of(owner)
         target = self.folder(owner) / f"page-{number}"
-        with self._telling(file):
+        with telling(file):
             whole = _sealed_copy(seal, file, id) if seal else file
             size, checksum = _sync_and_sum(whole)
             os.rename(whole, target)
@@ -121,7 +121,7 @@ class PageStore:
         """The same page for another owner, as safe as the first. Raises PageDamaged, DiskFull or FileAccess."""
         draft = self.folder(owner) / f"copy-{number}"
         try:
-            with self.reading(page) as data, self._telling(draft), open(draft, "xb", opener=private) as file:
+            with self.reading(page) as data, telling(draft), open(draft, "xb", opener=private) as file:
                 file.write(data)
             return self.add(owner, draft, number=number, back=page.back, encoding=page.encoding, raster=page.raster)
         finally:
@@ -131,7 +131,7 @@ class PageStore:
         """Append a text to what is known of an owner. When this returns, it is safe. Raises DiskFull or FileAccess."""
         seal = self._seal_of(owner)
         record = {"sealed": seal.seal_note(text, owner)} if seal else {"note": text}
-        with self._telling(self.folder(owner)):
+        with telling(self.folder(owner)):
             self._record(owner, record)
 
     def notes(self, owner: str) -> Iterator[str]:
@@ -248,7 +248,9 @@ class PageStore:
         """The owners of dead processes that hold pages, or also those that hold none, newest first."""
         owners = self.root.iterdir() if self.root.is_dir() else ()
         found = (self._left(folder.name) for folder in owners if (folder / "journal").is_file())
-        return sorted((left for left in found if left and (left.pages or empty)), key=lambda left: left.begun, reverse=True)
+        return sorted(
+            (left for left in found if left and (left.pages or empty)), key=lambda left: left.begun, reverse=True
+        )
 
     def _left(self, owner: str) -> LeftBehind | None:
         with locks.holding(self.folder(owner) / "lock") as dead:
@@ -284,34 +286,6 @@ class PageStore:
                     return
                 yield record
 
-    @contextlib.contextmanager
-    def _telling(self, path: Path) -> Iterator[None]:
-        """Turn the system's errors into ours, with the room that is left."""
-        try:
-            yield
-        except OSError as error:
-            raise storage_error(error, path) from error
-
-
-def storage_error(error: OSError, path: Path) -> DwtsvcError:
-    """DiskFull with the room that is left, or FileAccess, for a failed write near `path`."""
-    why = error.strerror or str(error)
-    if error.errno not in NO_ROOM:
-        return FileAccess(f"{path} cannot be written", why=why, hint="Check the folder and its rights.")
-    folder = next((parent for parent in (path, *path.parents) if parent.is_dir()), Path("/"))
-    free = _free(folder)
-    size = path.stat().st_size if path.is_file() else 0
-    need = f"; {size} bytes are needed" if size else ""
-    return DiskFull(
-        f"The disk of {folder} is full", why=f"{free} bytes are free{need}", hint="Make room, then scan again."
-    )
-
-
-def _free(folder: Path) -> int:
-    import shutil  # here, because it imports every compressor there is
-
-    return shutil.disk_usage(folder).free
-
 
 def _remove(folder: Path) -> None:
     """Delete an owner's folder, which holds files only."""
@@ -341,11 +315,6 @@ def _page(fields: dict[str, Any]) -> PageInfo:
 
 def _damaged(page: PageInfo, why: str) -> PageDamaged:
     return PageDamaged(f"Page {page.number} in the store is damaged", why=why, hint="Scan this page again.")
-
-
-def private(path: str, flags: int) -> int:
-    """An opener for `open`: the file is nobody else's to read."""
-    return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
 def _sealed_copy(seal: Seal, file: Path, id: str) -> Path:

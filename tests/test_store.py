@@ -16,7 +16,7 @@ from time import sleep
 
 import pytest
 
-from dwtsvc import store as store_module
+from dwtsvc import disk
 from dwtsvc.errors import BadArguments, DiskFull, FileAccess, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.sealing import BrokenSeal, Seal
@@ -193,7 +193,7 @@ def test_a_full_disk_keeps_what_is_stored_and_says_what_is_free(small_disk: Path
 
 
 def test_a_full_disk_is_told_with_numbers(small_disk: Path) -> None:
-    error = store_module.storage_error(OSError(errno.ENOSPC, "No space left on device"), small_disk / "page")
+    error = disk.storage_error(OSError(errno.ENOSPC, "No space left on device"), small_disk / "page")
     assert isinstance(error, DiskFull)
     assert "262144 bytes are free" in error.why or "bytes are free" in error.why
 
