@@ -37,6 +37,18 @@ class Paths:
             return _of_platform(platform)
         return _of_xdg(environ)
 
+    @classmethod
+    def of_system_service(cls) -> Paths:
+        """The folders that systemd makes for the service of the whole machine."""
+        folders = {
+            "STATE_DIRECTORY": "/var/lib",
+            "CACHE_DIRECTORY": "/var/cache",
+            "LOGS_DIRECTORY": "/var/log",
+            "RUNTIME_DIRECTORY": "/run",
+            "CONFIGURATION_DIRECTORY": "/etc",
+        }
+        return _of_xdg({variable: f"{folder}/{APP}" for variable, folder in folders.items()})
+
     @staticmethod
     def create(folder: Path, mode: int = 0o700) -> Path:
         """Make a folder and those above it that are missing, closed to others; one that exists stays as it is."""
@@ -104,10 +116,24 @@ class Paths:
     def port_lock(self) -> Path:
         return self.runtime / "port.lock"
 
+    @property
+    def monitor_file(self) -> Path:
+        """What the monitor says of itself while it lives."""
+        return self.runtime / "monitor.json"
+
+    @property
+    def monitor_lock(self) -> Path:
+        return self.runtime / "monitor.lock"
+
+    @property
+    def log_file(self) -> Path:
+        return self.log / "dwtsvc.log"
+
 
 _LISTED = (
     *("config_file", "system_config_file", "profiles_file", "service_file"),
     *("cache", "pages", "buffers", "cert", "dump", "log", "upload", "storage", "runtime", "locks", "port_lock"),
+    *("log_file", "monitor_file", "monitor_lock"),
 )
 
 
