@@ -1,14 +1,17 @@
-"""What a page is: colour, gray, or black and white. In doubt it is the richer one, which loses nothing."""
+"""What a page is: colour, gray, or black and white; in doubt the richer one, which loses nothing. How it leans."""
 
 from __future__ import annotations
 
 from PIL import Image, ImageChops, ImageFilter
 
+from dwtsvc.imaging.paper import level_of
 from dwtsvc.imaging.pixels import plain, to_8bit
+from dwtsvc.imaging.skew import skew
 from dwtsvc.model import Mode
 
+__all__ = ["mode_of", "neutral", "skew"]
+
 REDUCTION = 4  # 300 dpi to 75: averages noise away, keeps a pen stroke
-PAPER_SHARE = 0.10  # the paper is brighter than all but this part of the page, dust and gloss apart
 COLOURFUL = 40  # levels between the strongest and weakest channel, once the paper's tint is taken off
 BLUR = 2  # radius at 75 dpi: red above a line and blue below it, a scanner out of register, cancel out; ink does not
 STILL_COLOURFUL = 14  # levels left after the blur
@@ -25,31 +28,21 @@ def mode_of(image: Image.Image) -> Mode:
         return Mode.LINEART
     small = image.reduce(REDUCTION)
     if small.mode == "RGB":
-        small = _neutral(small)
+        small = neutral(small)
         if _is_colourful(small):
             return Mode.COLOR
     return Mode.GRAY if _has_tones(small.convert("L")) else Mode.LINEART
 
 
-def _neutral(image: Image.Image) -> Image.Image:
+def neutral(image: Image.Image) -> Image.Image:
     """The image with its paper made white: each channel stretched so that the paper's tint is gone."""
     bands = [_stretched(band) for band in image.split()]
     return Image.merge("RGB", bands)
 
 
 def _stretched(band: Image.Image) -> Image.Image:
-    paper = max(1, _paper(band))
+    paper = max(1, level_of(band))
     return band.point([min(255, level * 255 // paper) for level in range(256)])
-
-
-def _paper(band: Image.Image) -> int:
-    """The level that all but PAPER_SHARE of the pixels do not exceed."""
-    left = band.width * band.height * PAPER_SHARE
-    for level, count in reversed(list(enumerate(band.histogram()))):
-        left -= count
-        if left < 0:
-            return level
-    return 0
 
 
 def _is_colourful(image: Image.Image) -> bool:
@@ -66,7 +59,7 @@ def _spread(image: Image.Image) -> Image.Image:
 
 
 def _has_tones(gray: Image.Image) -> bool:
-    paper = _paper(gray)
+    paper = level_of(gray)
     no_ink = _mask(gray.filter(ImageFilter.MinFilter(TONE_WINDOW)), int(paper * DARK))
     no_paper = ImageChops.invert(_mask(gray.filter(ImageFilter.MaxFilter(TONE_WINDOW)), int(paper * BRIGHT)))
     return _share(ImageChops.darker(no_ink, no_paper)) > TONE_SHARE
