@@ -82,7 +82,7 @@ def host_pairs(folder: Path, hosts: tuple[HostCertificate, ...]) -> Mapping[str,
 
 def _host_pair(folder: Path, host: HostCertificate) -> Pair:
     for name in (host.cert_name, host.key_name):
-        if Path(name).name != name or "\\" in name or name.startswith("."):
+        if not name or Path(name).name != name or "\\" in name or name.startswith("."):
             hint = f"Put the file into {folder} and give its name alone."
             raise BadConfiguration(f"[{host.host}] names '{name}', which is not a file's name", hint=hint)
     return Pair(certificate=folder / host.cert_name, key=folder / host.key_name)

@@ -23,14 +23,17 @@ class Custom:
     folder: str
     suffix: str
     command: tuple[str, ...]
+    fresh: tuple[str, ...] = ()  # what it needs besides to notice that a file is gone
 
 
 # The first whose folder and program are both there is the system's own.
 CUSTOMS = (
-    Custom("/usr/local/share/ca-certificates", ".crt", ("update-ca-certificates",)),  # Debian, Ubuntu, Alpine
+    Custom(
+        "/usr/local/share/ca-certificates", ".crt", ("update-ca-certificates",), ("--fresh",)
+    ),  # Debian, Ubuntu, Alpine
     Custom("/etc/pki/ca-trust/source/anchors", ".pem", ("update-ca-trust", "extract")),  # Fedora, RHEL
     Custom("/etc/ca-certificates/trust-source/anchors", ".crt", ("update-ca-trust", "extract")),  # Arch
-    Custom("/etc/pki/trust/anchors", ".pem", ("update-ca-certificates",)),  # SUSE
+    Custom("/etc/pki/trust/anchors", ".pem", ("update-ca-certificates",), ("--fresh",)),  # SUSE
 )
 
 
@@ -66,7 +69,7 @@ class SystemStore:
             raise error
         files.write(self._file(ca.name), ca.pem, 0o644)
         try:
-            self._rebuild()
+            must_run(self._machine.programs, *self._custom.command)
         except DwtsvcError:
             files.remove(self._file(ca.name))
             raise
@@ -74,13 +77,10 @@ class SystemStore:
     def uninstall(self, name: str) -> None:
         if self._file(name).exists():
             files.remove(self._file(name))
-            self._rebuild()
+            must_run(self._machine.programs, *self._custom.command, *self._custom.fresh)
 
     def _file(self, name: str) -> Path:
         return self._folder / (name.replace(" ", "-") + self._custom.suffix)
-
-    def _rebuild(self) -> None:
-        must_run(self._machine.programs, *self._custom.command)
 
 
 def folders(machine: Machine) -> Iterator[SystemStore]:
