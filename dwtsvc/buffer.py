@@ -64,6 +64,12 @@ class Buffer:
         """Bytes of all pages on the disk."""
         return sum(leaf.page.size for leaf in self.leaves)
 
+    def at(self, index: int) -> Leaf:
+        """The leaf at an index from 0. Raises UnknownItem."""
+        if not 0 <= index < len(self._leaves):
+            raise UnknownItem("There is no such page", hint=f"The buffer has {len(self)} pages, counted from 0.")
+        return self._leaves[index]
+
     def leaf(self, id: str) -> Leaf:
         return self._leaves[self.index(id)]
 

@@ -62,13 +62,13 @@ def _of_jpeg(data: Rows, box: tuple[int, int], max_pixels: int) -> Image.Image:
         drafted = image.draft(None, size)
         image.load()
         part = drafted[1] if drafted else None  # in pixels of the draft; its last column is often one in part only
-        return _bare(ImageOps.exif_transpose(_resized(image, size, part)))
+        return _bare(ImageOps.exif_transpose(resized(image, size, part)))
 
 
 def _of_png(data: Rows, box: tuple[int, int], max_pixels: int) -> Image.Image:
     with opened(io.BytesIO(data), max_pixels=max_pixels, formats=("PNG",)) as image:
         image.load()
-        return _bare(_resized(image, fitted(image.size, box), None))
+        return _bare(resized(image, fitted(image.size, box), None))
 
 
 def _of_rows(raster: Raster, rows: Rows, box: tuple[int, int], max_pixels: int) -> Image.Image:
@@ -83,7 +83,7 @@ def _of_rows(raster: Raster, rows: Rows, box: tuple[int, int], max_pixels: int) 
     for top in range(0, height, step):
         band = canvas.load(*_band(raster, rows, top, min(step, height - top)))
         small.paste(_gray_or_rgb(band).reduce(factor), (0, top // factor))
-    return _resized(small, size, (0, 0, width / factor, height / factor))
+    return resized(small, size, (0, 0, width / factor, height / factor))
 
 
 def _band(raster: Raster, rows: Rows, top: int, count: int) -> tuple[Raster, bytes]:
@@ -92,7 +92,10 @@ def _band(raster: Raster, rows: Rows, top: int, count: int) -> tuple[Raster, byt
     return replace(raster, height=count), bytes(rows[top * line : (top + count) * line])
 
 
-def _resized(image: Image.Image, size: tuple[int, int], part: tuple[float, float, float, float] | None) -> Image.Image:
+def resized(
+    image: Image.Image, size: tuple[int, int], part: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    """An image, or a part of it, at a smaller size, in gray or RGB of 8 bits."""
     image = _gray_or_rgb(image)
     return image.resize(size, Image.Resampling.LANCZOS, box=part, reducing_gap=GAP)
 

@@ -29,14 +29,14 @@ def create_app(service: Service) -> Any:
     """Every face behind the guard. Raises where a route does not say who may use it."""
     from litestar import Litestar
 
-    from dwtsvc.server import access, classic, consent_routes, dwtapi, pages, rest
+    from dwtsvc.server import access, classic, consent_routes, dwtapi, images, pages, rest
     from dwtsvc.server.faults import handlers
     from dwtsvc.server.guard import Guard
-    from dwtsvc.server.images import Images
     from dwtsvc.server.openapi import document
 
     faces = (rest, dwtapi, classic, consent_routes, pages)
     routes = [route for face in faces for route in face.routes(service)]
     app = Litestar(routes, openapi_config=document(service), exception_handlers=handlers(), request_max_body_size=None)
-    images = Images(service, app)
-    return Guard(images, service=service, table=access.routes(app))
+    table = access.routes(app)
+    images.mount(table, service)
+    return Guard(app, service=service, table=table)
