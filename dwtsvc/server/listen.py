@@ -213,7 +213,7 @@ class Doors:
         self._make_app = make_app
         self._care = care
         self._certificates = Certificates(care.pair, hosts, paths.cert) if care else None
-        self._limits = limits
+        self.connections = Connections(limits)
         self._grace = grace
         self._stop = asyncio.Event()
         self._forced = asyncio.Event()
@@ -255,15 +255,14 @@ class Doors:
         self.on_change()
 
     async def _serve(self, app: App) -> None:
-        connections = Connections(self._limits)
-        servers = [Server(app, connections) for _ in range(2)]
-        async with _tasks(connections.watch(), _tick(servers), keep_alive()):
+        servers = [Server(app, self.connections) for _ in range(2)]
+        async with _tasks(self.connections.watch(), _tick(servers), keep_alive()):
             await self._open(servers)
             self.on_change()
             notify(f"READY=1\nSTATUS={sum(door.state == 'open' for door in self.doors)} doors open")
             await self._stop.wait()
             notify("STOPPING=1")
-            await self._close(servers, connections)
+            await self._close(servers)
 
     async def _open(self, servers: Sequence[Server]) -> None:
         plain, encrypted = servers
@@ -274,20 +273,20 @@ class Doors:
             loop = asyncio.get_running_loop()
             self._care.on_change(lambda: _call_if_open(loop, self.load_certificates))
 
-    async def _close(self, servers: Sequence[Server], connections: Connections) -> None:
+    async def _close(self, servers: Sequence[Server]) -> None:
         """Let requests finish and answers reach their clients, within the time that is given; then cut."""
         end = time.monotonic() + self._grace
         for server in servers:
             for each in server.servers:
                 each.close()
-        connections.shut_down()
-        await self._wait(lambda: not _requests(servers) and not connections.unsent, end)
+        self.connections.shut_down()
+        await self._wait(lambda: not _requests(servers) and not self.connections.unsent, end)
         if left := _requests(servers):
             _log.warning("%d requests were cut", len(left))
             for task in left:
                 task.cancel()
             await asyncio.wait(left, timeout=1)
-        connections.abort()
+        self.connections.abort()
         await asyncio.sleep(0)
 
     async def _wait(self, done: Callable[[], bool], end: float) -> None:
