@@ -163,7 +163,8 @@ def _why_not_open(name: str, error: Any, password: str | None) -> DwtsvcError:
         return Encrypted(f"{name} is encrypted", hint="Give its password.")
     if error.err_code == SECURITY_ERROR:
         return Encrypted(f"{name} is encrypted in a way that cannot be read", why=str(error))
-    return BadInput(f"{name} is no PDF that can be read", why=str(error))
+    why = str(error) if error.err_code else "it has no pages"
+    return BadInput(f"{name} is no PDF that can be read", why=why)
 
 
 def _only_image(page: Any) -> Any:

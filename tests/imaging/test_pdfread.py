@@ -174,7 +174,7 @@ def test_what_is_no_pdf_is_bad_input(data):
 
 
 def test_a_pdf_without_pages_is_bad_input():
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match="no pages"):
         Pages(saved(pikepdf.new()))
 
 
