@@ -47,13 +47,14 @@ class Pages:
 
         self._document: Any = None
         self._name = "The PDF" if isinstance(source, bytes) else f"'{os.fspath(source)}'"
+        self._source = _readable(source)  # PDFium reads bytes where they lie, until the document is closed
         with _lock:
-            try:
-                self._document = pypdfium2.PdfDocument(_readable(source), password=password)
-                self._document.init_forms()  # before any page is touched, or what was typed into forms is not drawn
-                self._count = len(self._document)
-            except pypdfium2.PdfiumError as error:
-                raise _why_not_open(self._name, error, password) from error
+            self._document = pypdfium2.PdfDocument(_loaded(self._name, self._source, password))
+            self._count = len(self._document)
+            if not self._count:
+                self.close()
+                raise BadInput(f"{self._name} has no pages")
+            self._document.init_forms()  # before any page is touched, or what was typed into forms is not drawn
 
     def __enter__(self) -> Self:
         return self
@@ -156,15 +157,28 @@ def _readable(source: str | os.PathLike[str] | bytes) -> Path | bytes:
         raise FileAccess(f"'{os.fspath(source)}' cannot be read", why=why) from error
 
 
-def _why_not_open(name: str, error: Any, password: str | None) -> DwtsvcError:
-    if error.err_code == PASSWORD_ERROR and password:
+def _loaded(name: str, source: Path | bytes, password: str | None) -> Any:
+    """PDFium's handle of a document. pypdfium2 itself tells, of one without pages, the error of the one before it."""
+    import pypdfium2.raw as pdfium
+
+    secret = password.encode() + b"\0" if password else None
+    if isinstance(source, bytes):
+        handle = pdfium.FPDF_LoadMemDocument64(source, len(source), secret)
+    else:
+        handle = pdfium.FPDF_LoadDocument(os.fsencode(source) + b"\0", secret)
+    if not handle:
+        raise _why_not_open(name, pdfium.FPDF_GetLastError(), password)
+    return handle
+
+
+def _why_not_open(name: str, code: int, password: str | None) -> DwtsvcError:
+    if code == PASSWORD_ERROR and password:
         return WrongPassword(f"The password does not open {name}")
-    if error.err_code == PASSWORD_ERROR:
+    if code == PASSWORD_ERROR:
         return Encrypted(f"{name} is encrypted", hint="Give its password.")
-    if error.err_code == SECURITY_ERROR:
-        return Encrypted(f"{name} is encrypted in a way that cannot be read", why=str(error))
-    why = str(error) if error.err_code else "it has no pages"
-    return BadInput(f"{name} is no PDF that can be read", why=why)
+    if code == SECURITY_ERROR:
+        return Encrypted(f"{name} is encrypted in a way that cannot be read")
+    return BadInput(f"{name} is no PDF that can be read", why=f"PDFium's error {code}")
 
 
 def _only_image(page: Any) -> Any:

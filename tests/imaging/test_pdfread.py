@@ -256,3 +256,18 @@ def test_a_damaged_pdf_gives_pages_or_a_typed_error(at, junk, lost):
                 assert pages.image(index, 72, max_pixels=4_000_000).mode == "RGB"
     except DwtsvcError:
         return
+
+
+def test_a_path_of_any_letters_can_be_opened(tmp_path):
+    for name in ("größe 世界.pdf", "~home.pdf", "bad-\udcff.pdf"):
+        path = tmp_path / name
+        path.write_bytes(drawing())
+        with Pages(path) as pages:
+            assert len(pages) == 1
+
+
+def test_a_pdf_without_pages_is_not_taken_for_the_locked_one_before_it():
+    with pytest.raises(WrongPassword):
+        Pages(locked(drawing(), "geheim"), "falsch")
+    with pytest.raises(BadInput, match="no pages"):
+        Pages(saved(pikepdf.new()), "falsch")
