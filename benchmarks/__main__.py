@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 
 from benchmarks import scanning, starting
-from benchmarks.rig import Measure, Row, bench
+from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
     "feeder-jpeg": scanning.feeder_to_jpeg,
@@ -26,6 +26,7 @@ def main() -> int:
     names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(MEASURES)
     rows: list[Row] = []
     load = os.getloadavg()[0]
+    install()
     for name in names:
         with bench() as place:
             for row in MEASURES[name](place):

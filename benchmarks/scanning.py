@@ -7,21 +7,24 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.rig import DWTSVC, Bench, Row
+from benchmarks.rig import CHECKOUT, DWTSVC, PYTHON, Bench, Row
 
 PICTURE = "--mode Color --resolution 300 --test-picture 'Color pattern'"
 FEEDER = f"scanimage -d test:0 --source 'Automatic Document Feeder' {PICTURE}"
 GLASS = f"scanimage -d test:0 --source Flatbed {PICTURE} --batch-count=50"
-OURS = f"{DWTSVC} scan -q -d sane:test:0 --mode color -r 300 --option 'test-picture=Color pattern' --quality 75"
+SCAN = "scan -q -d sane:test:0 --mode color -r 300 --option 'test-picture=Color pattern' --quality 75"
+OURS = f"{DWTSVC} {SCAN}"
 IMG2PDF = shlex.quote(str(Path(sys.executable).with_name("img2pdf")))
 TURNS = 7
 
 
 def feeder_to_jpeg(bench: Bench) -> Iterator[Row]:
-    ours, peer = bench.turns(
-        f"{OURS} --source feeder -o 'p{{n}}.jpg'", f"{FEEDER} --batch=p%d.jpg --format=jpeg", count=2 * TURNS
+    pages = "--source feeder -o 'p{n}.jpg'"
+    ours, editable, peer = bench.turns(
+        f"{OURS} {pages}", f"{CHECKOUT} {SCAN} {pages}", f"{FEEDER} --batch=p%d.jpg --format=jpeg", count=2 * TURNS
     )
     yield Row("10 pages, feeder to JPEG / scanimage", ours, peer, 1.2)
+    yield Row("the same from an editable checkout", editable, peer, 1.2)
 
 
 def glass_to_jpeg(bench: Bench) -> Iterator[Row]:
@@ -65,7 +68,7 @@ os._exit(0)  # as the command does
 
 
 def raw_to_store(bench: Bench) -> Iterator[Row]:
-    python = shlex.quote(sys.executable)
+    python = shlex.quote(PYTHON)
     program = shlex.quote(TO_STORE)
     synced, unsynced, peer = bench.turns(
         f"{python} -c {program} synced",

@@ -1,4 +1,4 @@
-"""How long nothing takes: the command's start, and a device worker's."""
+"""How long nothing takes: the start of the command, against the same Python's, and of a device worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from time import perf_counter
 
-from benchmarks.rig import DWTSVC, Bench, Row
+from benchmarks.rig import CHECKOUT, Bench, Row
 
 TURNS = 31
 WORKER_MUST = 0.150
@@ -17,7 +17,7 @@ WORKER_MUST = 0.150
 def command(bench: Bench) -> Iterator[Row]:
     python = f"{sys.executable} -c pass"
     version, help, scan_help, peer = bench.turns(
-        f"{DWTSVC} --version", f"{DWTSVC} --help", f"{DWTSVC} scan --help", python, count=TURNS
+        f"{CHECKOUT} --version", f"{CHECKOUT} --help", f"{CHECKOUT} scan --help", python, count=TURNS
     )
     yield Row("dwtsvc --version / python -c pass", version, peer, 3)
     yield Row("dwtsvc --help / python -c pass", help, peer, 8)

@@ -20,7 +20,7 @@ COMMANDS = {
     "cert": "Make the service's certificate, renew it, and have browsers trust it.",
 }
 
-GARBAGE_AFTER = 50_000  # objects; a scan of 1,000 pages makes fewer that stay
+GARBAGE_AFTER = 50_000  # objects made and not freed, before cycles among them are looked for
 
 SUMMARY = """Scan documents from the command line, from scripts and from the browser.
 
@@ -42,7 +42,7 @@ def main() -> None:
 
         print(f"dwtsvc {__version__}")
         return
-    # Loading makes many objects and no garbage: looking for it at every 700 of them takes a tenth of the start.
+    # Loading makes many objects and hardly a cycle: looking for one after every 700 of them costs 4 ms.
     gc.set_threshold(GARBAGE_AFTER)
     if arguments[:1] == ["scan"]:
         _warm_up(arguments)
