@@ -19,6 +19,7 @@ _FILES = (FILE, "key4.db", "pkcs11.txt")
 _MADE_HERE = ".made-by-dwtsvc"
 TRUSTED = "C,,"  # for servers; neither for mail nor for code
 _ROW = re.compile(r"^(.*\S)\s+([a-zA-Z]*),[a-zA-Z]*,[a-zA-Z]*\s*$")
+_OURS = re.compile(rf"{re.escape(authority.NAME)}(?: [0-9a-f]+)?(?= |$)")
 
 # Chromium looks into ~/.pki/nssdb first, whatever its age; only where there is none, newer ones look into the other.
 FIRST = ".pki/nssdb"
@@ -56,12 +57,12 @@ class NssDatabase:
         return None
 
     def holds(self, ca: Certificate) -> bool:
-        if "C" not in self._listed().get(ca.name, ""):
-            return False
-        return any(each.sha256 == ca.sha256 for each in self._certificates(ca.name))
+        trusting = [nickname for nickname, trust in self._called(ca.name).items() if "C" in trust]
+        return any(each.sha256 == ca.sha256 for nickname in trusting for each in self._certificates(nickname))
 
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name in self._listed() if name.startswith(authority.NAME))
+        found = (_OURS.match(nickname) for nickname in self._listed())
+        return tuple(dict.fromkeys(each[0] for each in found if each))
 
     def install(self, ca: Certificate) -> None:
         self._raise_obstacle()
@@ -75,8 +76,9 @@ class NssDatabase:
             raise self._refused(done)
 
     def uninstall(self, name: str) -> None:
-        if name in self._listed():
-            must_run(self._machine.programs, "certutil", "-D", "-d", self._database, "-n", name)
+        for nickname in self._called(name):
+            must_run(self._machine.programs, "certutil", "-D", "-d", self._database, "-n", nickname)
+        self._sweep(name)
         if (self.folder / _MADE_HERE).exists() and not self._listed() and not self._has_keys():
             self._destroy()
 
@@ -93,6 +95,25 @@ class NssDatabase:
             Paths.create(self.folder)
             files.write(self.folder / _MADE_HERE, "")
             must_run(self._machine.programs, "certutil", "-N", "-d", self._database, "--empty-password")
+
+    def _sweep(self, name: str) -> None:
+        """Remove the trust that `certutil -D` leaves behind where it is older than the browser.
+
+        A new browser writes trust into objects of a class that older tools do not know (CKO_TRUST). Firefox goes
+        by one although its certificate is gone, as soon as a server sends that certificate, which ours does (measured).
+        The file is an SQLite database, whose columns are called after the numbers of the PKCS #11 attributes.
+        """
+        import sqlite3
+        from contextlib import closing
+
+        if not (self.folder / FILE).exists():
+            return
+        trust_of = "a0 IN (x'0000000b', x'ce534353') AND instr(a81, CAST(? AS BLOB))"  # class; issuer, as DER
+        try:
+            with closing(sqlite3.connect(self.folder / FILE)) as opened, opened:
+                opened.execute(f"DELETE FROM nssPublic WHERE {trust_of}", (name,))
+        except sqlite3.Error as error:
+            raise FileAccess(f"{self.folder / FILE} cannot be changed", why=str(error)) from error
 
     def _destroy(self) -> None:
         """Take away a database that was made here and that nobody else has put anything into."""
@@ -114,6 +135,11 @@ class NssDatabase:
             return {}
         rows = must_run(self._machine.programs, "certutil", "-L", "-d", self._database).splitlines()
         return {found[1]: found[2] for found in map(_ROW.match, rows) if found and not found[1].endswith("SSL")}
+
+    def _called(self, name: str) -> dict[str, str]:
+        """The nicknames of one authority. What Firefox took from a policy it calls "NAME - ORGANISATION"."""
+        listed = self._listed().items()
+        return {nickname: trust for nickname, trust in listed if nickname == name or nickname.startswith(f"{name} ")}
 
     def _certificates(self, name: str) -> tuple[Certificate, ...]:
         pem = must_run(self._machine.programs, "certutil", "-L", "-d", self._database, "-n", name, "-a")

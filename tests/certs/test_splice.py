@@ -83,8 +83,10 @@ def test_what_was_made_on_the_way_goes_too(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [HAND_MADE, "[]", "1", '{"policies": []}', '{"policies": {"Certificates": 1}}', '{"policies": {', "\ufeff{}"]
-    + ['{"policies": {"Certificates": {"Install": "a"}}}', '{"policies": {"Certificates": {"Install": {}}}}'],
+    [
+        *(HAND_MADE, "[]", "1", "\ufeff{}", '{"policies": {', '{"policies": []}', '{"policies": {"Certificates": 1}}'),
+        *('{"policies": {"Certificates": {"Install": "a"}}}', '{"policies": {"Certificates": {"Install": {}}}}'),
+    ],
 )
 def test_a_file_that_firefox_would_not_understand_is_refused(text: str) -> None:
     with pytest.raises(BadInput):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -253,11 +252,26 @@ def test_without_firefox_there_is_no_policy_to_write(tmp_path: Path) -> None:
     assert list(firefox.policies(linux(tmp_path, Listening()))) == []
 
 
+def test_what_firefox_took_from_a_policy_is_known_by_its_longer_name(tmp_path: Path) -> None:
+    machine = linux(tmp_path)
+    folder = database(machine.home / ".mozilla/firefox/a.default")
+    (folder.parent / "profiles.ini").write_text("[Profile0]\nPath=a.default\n")
+    words = ["certutil", "-A", "-d", f"sql:{folder}", "-n", f"{CA.name} - dwtsvc", "-t", ",,", "-a"]
+    subprocess.run(words, input=CA.pem.encode(), check=True, timeout=30)
+    (store,) = firefox.profiles(machine)
+    assert store.names() == (CA.name,) and not store.holds(CA)
+    store.install(CA)
+    store.install(CA)
+    assert store.holds(CA) and store.names() == (CA.name,)
+    store.uninstall(CA.name)
+    assert content(folder) == []
+
+
 # ---- the system's own store ----
 
 
 @pytest.fixture
-def debian(tmp_path: Path) -> Iterator[Machine]:
+def debian(tmp_path: Path) -> Machine:
     """The real program of Debian, told to work in folders of the test."""
     needs("update-ca-certificates")
     real = Installed(dict(os.environ))
@@ -277,7 +291,7 @@ def debian(tmp_path: Path) -> Iterator[Machine]:
     for path in at.values():
         machine.beneath(path).mkdir(parents=True)
     (tmp_path / "conf").write_text("")
-    yield machine
+    return machine
 
 
 def test_programs_of_debian_trust_the_service_and_then_no_more(debian: Machine) -> None:
