@@ -1,7 +1,8 @@
 """What ties a service to its monitor: the pipe that ends with either of them, the dump file, and the monitor's word.
 
 The monitor holds the write end of the service's standard input and never writes. When it dies, however it dies, the
-service reads the end of the file and leaves. Linux sends the service a SIGTERM as well, should nobody be reading.
+service reads the end of the file and leaves in order. Linux kills the service even before, also one that hangs or is
+stopped and reads nothing: what it had acknowledged is on the disk, and two services at once would be worse.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class MonitorState:
 
     pid: int
     service_pid: int | None
-    state: str  # running, waiting, stopping
+    state: str  # running, waiting
     restarts: int
     next_restart: str | None
     reason: str  # why the service ended last; empty before
@@ -64,7 +65,7 @@ def attach(environ: MutableMapping[str, str], dump_folder: Path) -> Attachment:
     monitor = int(environ.pop(MONITOR, "") or 0) or None
     named = environ.pop(DUMP, "")
     if monitor:
-        _end_with(monitor)
+        _end_with_monitor()
     dump = Path(named) if named else new_dump(dump_folder)
     if dump:
         _trace_into(dump)
@@ -120,37 +121,33 @@ def _leave_no_core() -> None:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _end_with(monitor: int) -> None:
-    asked = _ask_kernel() and os.getppid() == monitor  # it may have died before the kernel was asked
+def _end_with_monitor() -> None:
+    _ask_kernel()
     file = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    threading.Thread(target=_watch, args=(file, not asked), name="lifeline", daemon=True).start()
+    threading.Thread(target=_watch, args=(file,), name="lifeline", daemon=True).start()
 
 
-def _ask_kernel() -> bool:
-    """Have Linux send SIGTERM when the monitor dies."""
-    if sys.platform != "linux":
-        return False
-    import ctypes
+def _ask_kernel() -> None:
+    """Have Linux kill this process when the monitor dies.
 
-    try:
-        return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) == 0)
-    except (OSError, AttributeError):
-        return False
-
-
-def _watch(file: int, signal_too: bool) -> None:
-    """Wait for the end of the file, then for the orderly end, then leave.
-
-    One SIGTERM only: the service takes a second one as the wish to end at once.
+    Not with SIGTERM: it is sent once for each thread of the monitor, and a second one means "at once" to the service.
     """
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _watch(file: int) -> None:
+    """Wait for the end of the file, then for the orderly end, then leave."""
     with contextlib.suppress(OSError):
         while os.read(file, 1):
             pass
     _log.warning("The monitor is gone; the service ends")
-    if signal_too:
-        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
     sleep(LEAVE_WITHIN)
     os._exit(1)
