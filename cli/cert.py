@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from dwtsvc.certs.authority import Certificate
 from dwtsvc.certs.care import Care, Findings, State, describe, on_this_machine
 from dwtsvc.certs.delivery import Trust
 from dwtsvc.certs.own import read_own
-from dwtsvc.certs.stores import KINDS
+from dwtsvc.certs.stores import KINDS, discover, this_machine
 from dwtsvc.errors import BadArguments, Cancelled, DwtsvcError, FileAccess, MissingDependency, NothingFound
 from dwtsvc.paths import Paths
 from dwtsvc_cli.output import ask, say, say_json, tell
@@ -106,9 +107,11 @@ def install(store: Stores = None, yes: Yes = False, json: Json = False) -> None:
     chosen = _chosen(care.inspect().stores, store)
     open_ = [each for each in chosen if not each.obstacle]
     tell(_introduction(ca, chosen))
+    if user := os.environ.get("SUDO_USER"):
+        tell(f"warning: this is the authority of root's service, not of the one that {user} runs")
     if any(not each.trusted for each in open_):
         _confirm("Trust this authority there, and in stores of these kinds that appear later?", yes)
-    kinds = () if store or os.name == "nt" else LATER
+    kinds = () if store or sys.platform in ("win32", "darwin") else LATER
     results = care.install([each.store for each in open_], kinds)
     rows = [_installed(each, results.get(each.store.where)) for each in chosen]
     if json:
@@ -127,10 +130,11 @@ def uninstall(store: Stores = None, yes: Yes = False, json: Json = False) -> Non
     Example: dwtsvc cert uninstall --yes
     """
     care = _care()
-    stores = [each.store for each in _all_stores(store)]
+    kinds = _checked(store) or list(KINDS)
+    stores = [each for each in discover(this_machine(os.environ)) if each.kind in kinds]
     tell(f"To be removed: every authority called '{authority.NAME} ...' from\n{_lines(each.where for each in stores)}")
     _confirm("Remove it?", yes)
-    results = care.uninstall(stores)
+    results = care.uninstall(stores, kinds)
     if json:
         say_json({"stores": [_removed(each.kind, each.where, results[each.where]) for each in stores]})
     else:
@@ -198,17 +202,15 @@ def _care() -> Care:
     return on_this_machine(paths, os.environ, hosts=config.load(paths, os.environ).hosts)
 
 
-def _all_stores(kinds: Sequence[str] | None) -> list[Trust]:
-    """Every store, without asking any of them what it holds: `uninstall` works without a certificate."""
-    from dwtsvc.certs.stores import discover, this_machine
-
-    return _chosen([Trust(store=each, trusted=False) for each in discover(this_machine(os.environ))], kinds)
-
-
-def _chosen(trusts: Sequence[Trust], kinds: Sequence[str] | None) -> list[Trust]:
+def _checked(kinds: list[str] | None) -> list[str]:
     for kind in kinds or ():
         if kind not in KINDS:
             raise BadArguments(f"There is no kind of store '{kind}'", hint=f"Choose among: {', '.join(KINDS)}.")
+    return kinds or []
+
+
+def _chosen(trusts: Sequence[Trust], kinds: list[str] | None) -> list[Trust]:
+    for kind in _checked(kinds):
         if not any(each.store.kind == kind for each in trusts):
             raise NothingFound(f"There is no store of the kind '{kind}' here", hint="Start the browser once.")
     return [each for each in trusts if not kinds or each.store.kind in kinds]

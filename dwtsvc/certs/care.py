@@ -181,10 +181,13 @@ class Care:
         with self._alone():
             return self._delivery.install(stores, self.authority(), kinds)
 
-    def uninstall(self, stores: Sequence[Store]) -> dict[str, Result]:
-        """Remove every authority of ours, and forget that the kinds were agreed to: place -> the names, or why not."""
+    def uninstall(self, stores: Sequence[Store], kinds: Sequence[str] = ()) -> dict[str, Result]:
+        """Remove every authority of ours from stores: place -> the names that were there, or why it failed.
+
+        Its owner hereby takes back that the kinds of these stores, and `kinds`, were agreed to.
+        """
         with self._alone():
-            return self._delivery.uninstall(stores)
+            return self._delivery.uninstall(stores, kinds)
 
     def authority(self) -> Certificate:
         """The authority that signed our certificate. Raises NothingFound where a user's own is in use, or none."""

@@ -59,12 +59,16 @@ class Delivery:
         self.retire(ca.name, stores)
         return results
 
-    def uninstall(self, stores: Sequence[Store]) -> dict[str, Result]:
-        """Remove every authority of ours, and forget that the kinds were agreed to: place -> the names, or why not."""
-        for store in stores:  # first: nothing may put it back meanwhile
-            self._write(self.agreed.refusing(store.kind))
+    def uninstall(self, stores: Sequence[Store], kinds: Iterable[str] = ()) -> dict[str, Result]:
+        """Remove every authority of ours from stores: place -> the names, or why not.
+
+        The owner hereby takes back that the kinds of these stores, and `kinds`, were agreed to.
+        """
+        taken_back = {*kinds, *(store.kind for store in stores)}
+        for kind in taken_back:  # first: nothing may put it back meanwhile
+            self._write(self.agreed.refusing(kind))
         results = {store.where: self._fetch_all(store) for store in stores}
-        for kind in {store.kind for store in stores}:
+        for kind in taken_back:
             if not any(isinstance(results[each.where], DwtsvcError) for each in stores if each.kind == kind):
                 self._write(self.agreed.forgetting(kind))  # also of profiles that are no more
         return results

@@ -43,7 +43,7 @@ def profiles(machine: Machine) -> Iterator[NssDatabase]:
     homes = [modern, *(machine.home / each for each in _HOMES)]
     folders = [folder for home in homes for folder in _profiles_of(home)]
     for folder in dict.fromkeys(folders):
-        if (folder / FILE).is_file():
+        if os.path.isfile(folder / FILE):  # False, not an error, where it may not look
             yield NssDatabase("firefox", folder, machine)
 
 
@@ -65,8 +65,8 @@ def policies(machine: Machine) -> Iterator[PolicyStore]:
     """
     in_etc = machine.beneath(POLICY_FOLDER) / _POLICY
     beside = [machine.beneath(each) / "distribution" / _POLICY for each in _INSTALLATIONS]
-    used = [in_etc] if in_etc.is_file() else [path for path in beside if path.is_file()]
-    installed = any(machine.beneath(each).is_dir() for each in (*_INSTALLATIONS, "/snap/firefox"))
+    used = [in_etc] if os.path.isfile(in_etc) else [path for path in beside if os.path.isfile(path)]
+    installed = any(os.path.isdir(machine.beneath(each)) for each in (*_INSTALLATIONS, "/snap/firefox"))
     if not used and (installed or machine.programs.find("firefox")):
         used = [in_etc]
     for path in used:
@@ -141,4 +141,4 @@ class PolicyStore:
 
 def _existing(path: Path) -> Path:
     """The path itself, or the nearest folder above it that is there."""
-    return next(each for each in (path, *path.parents) if each.exists())
+    return next(each for each in (path, *path.parents) if os.path.exists(each))

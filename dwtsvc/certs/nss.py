@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -161,7 +162,7 @@ class NssDatabase:
 
 def chromium_databases(machine: Machine) -> Iterator[NssDatabase]:
     """The databases of Chromium and its kin that exist; where there is a browser and none, the one it would find."""
-    found = [folder for folder in _places(machine) if (folder / FILE).is_file()]
+    found = [folder for folder in _places(machine) if os.path.isfile(folder / FILE)]  # False where it may not look
     if not found and any(machine.programs.find(browser) for browser in _BROWSERS):
         found = [machine.home / FIRST]
     for folder in found:

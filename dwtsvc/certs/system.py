@@ -51,16 +51,15 @@ class SystemStore:
     def obstacle(self) -> DwtsvcError | None:
         if os.access(self._folder, os.W_OK):
             return None
-        hint = f"Run: sudo cp ca.pem {self._folder}/{_PREFIX}{self._custom.suffix} && sudo {self._custom.command[0]}"
-        why = "only the administrator may"
-        return FileAccess("The system's store cannot be changed", why=why, hint=f"{hint} (`dwtsvc cert export ca.pem`)")
+        copy = f"sudo cp ca.pem {self._folder}/{_PREFIX}{self._custom.suffix}"
+        hint = f"Run: dwtsvc cert export ca.pem && {copy} && sudo {self._custom.command[0]}"
+        return FileAccess("The system's store cannot be changed", why="only the administrator may", hint=hint)
 
     def holds(self, ca: Certificate) -> bool:
-        return files.read(self._file(ca.name)) == ca.pem
+        return any(files.read(file) == ca.pem for file in self._ours())
 
     def names(self) -> tuple[str, ...]:
-        found = sorted(self._folder.glob(f"{_PREFIX}*{self._custom.suffix}"))
-        return tuple(file.stem.replace("-", " ") for file in found)
+        return tuple(file.stem.replace("-", " ") for file in self._ours())
 
     def install(self, ca: Certificate) -> None:
         if self.holds(ca):
@@ -79,6 +78,9 @@ class SystemStore:
             files.remove(self._file(name))
             must_run(self._machine.programs, *self._custom.command, *self._custom.fresh)
 
+    def _ours(self) -> list[Path]:
+        return sorted(self._folder.glob(f"{_PREFIX}*{self._custom.suffix}"))
+
     def _file(self, name: str) -> Path:
         return self._folder / (name.replace(" ", "-") + self._custom.suffix)
 
@@ -86,6 +88,6 @@ class SystemStore:
 def folders(machine: Machine) -> Iterator[SystemStore]:
     """The system's store, none on a system of another kind."""
     for custom in CUSTOMS:
-        if machine.beneath(custom.folder).is_dir() and machine.programs.find(custom.command[0]):
+        if os.path.isdir(machine.beneath(custom.folder)) and machine.programs.find(custom.command[0]):
             yield SystemStore(custom, machine)
             return

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -112,6 +116,48 @@ def test_a_file_of_ours_that_was_lost_comes_back(house: House, lost: str) -> Non
     care.look(NOW)
     assert care.inspect(NOW).state is State.VALID
     assert (house.paths.cert / lost).exists()
+
+
+LOOP = """
+import sys
+from datetime import UTC, datetime
+from dwtsvc.certs.care import Care
+from dwtsvc.paths import Paths
+
+care = Care(Paths.from_environment({"DWTSVC_HOME": sys.argv[1]}), list)
+care.ensure()
+print(care.pair.leaf().sha256, flush=True)
+while sys.argv[2:]:
+    care.renew(new_key=True)
+    print("renewed", flush=True)
+"""
+
+
+def another_process(home: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", LOOP, str(home), *more], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_first_starts_at_once_make_one_pair(house: House, tmp_path: Path) -> None:
+    processes = [another_process(tmp_path) for _ in range(3)]
+    made = {process.communicate(timeout=60)[0].strip() for process in processes}
+    assert made == {house.care().ensure().leaf().sha256}
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_service_that_is_killed_while_it_renews_leaves_a_pair_that_fits(
+    house: House, tmp_path: Path, moment: int
+) -> None:
+    process = another_process(tmp_path, "again and again")
+    assert process.stdout
+    for _ in range(2 + moment):
+        process.stdout.readline()
+    time.sleep(random.random() / 100)
+    process.kill()
+    process.communicate(timeout=60)
+    care = house.care()
+    care.ensure()
+    assert care.inspect().owner is Owner.SERVICE and care.inspect().state is State.VALID
+    assert not list(house.paths.cert.glob(".server*"))
 
 
 # ---- a user's own pair ----

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from dwtsvc.certs import authority, stores
+from dwtsvc.certs import authority
 from dwtsvc.certs.stores import Machine
 from dwtsvc.errors import BadArguments, BadInput, Cancelled, DwtsvcError, FileAccess, MissingDependency, NothingFound
 from dwtsvc.paths import Paths
@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[MemoryStore]:
     def discover(_: Machine) -> list[MemoryStore]:
         return found
 
-    monkeypatch.setattr(stores, "discover", discover)
+    monkeypatch.setattr(command, "discover", discover)
     monkeypatch.setattr("dwtsvc.certs.care.discover", discover)
     return found
 
@@ -143,7 +143,19 @@ def test_an_unknown_kind_and_one_that_is_not_here_are_told_apart(here: list[Memo
     with pytest.raises(BadArguments, match="no kind of store 'netscape'"):
         run("install", "--yes", "--store", "netscape")
     with pytest.raises(NothingFound, match="'macos' here"):
-        run("uninstall", "--yes", "--store", "macos")
+        run("install", "--yes", "--store", "macos")
+    with pytest.raises(BadArguments, match="no kind of store 'netscape'"):
+        run("uninstall", "--yes", "--store", "netscape")
+
+
+def test_uninstall_takes_back_what_was_agreed_to_for_stores_that_are_not_there(here: list[MemoryStore]) -> None:
+    here.clear()
+    run("install", "--yes")
+    assert run_json("status")["agreed"] == ["firefox", "chromium"]
+    run("uninstall", "--yes", "--store", "firefox")
+    assert run_json("status")["agreed"] == ["chromium"]
+    run("uninstall", "--yes")
+    assert run_json("status")["agreed"] == []
 
 
 def test_uninstall_takes_all_of_ours_also_without_a_certificate(here: list[MemoryStore], folder: Path) -> None:

@@ -311,6 +311,18 @@ def test_programs_of_debian_trust_the_service_and_then_no_more(debian: Machine) 
     assert len([each for each in bundle.parent.iterdir() if each.is_symlink()]) == 2  # the company's, and its hash
 
 
+def test_what_the_administrator_copied_by_hand_is_known(tmp_path: Path) -> None:
+    machine = linux(tmp_path, Listening(("update-ca-certificates",)))
+    folder = machine.beneath("/usr/local/share/ca-certificates")
+    folder.mkdir(parents=True)
+    (folder / "dwtsvc-local-CA.crt").write_text(CA.pem)
+    (store,) = system.folders(machine)
+    assert store.holds(CA) and not store.holds(NEXT)
+    for name in store.names():
+        store.uninstall(name)
+    assert tree(machine.root) == {}
+
+
 @pytest.mark.parametrize(
     ("folder", "command"),
     [
