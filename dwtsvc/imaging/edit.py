@@ -50,7 +50,7 @@ def size_after(steps: Iterable[Step], width: int, height: int, dpi: float) -> tu
 
 
 def _dpi_after(step: Step, dpi: float) -> float:
-    return float(step.values["dpi"]) if step.name == "dpi" else dpi
+    return float(step.values.get("dpi", dpi))
 
 
 def _measured(step: Step, values: Values, size: geometry.Size) -> geometry.Size:

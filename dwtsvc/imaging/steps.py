@@ -167,6 +167,10 @@ def _side(name: str) -> Value:
     )
 
 
+def _dpi(meaning: str, *, required: bool) -> Value:
+    return Value(name="dpi", type=Type.NUMBER, minimum=10, maximum=20_000, required=required, meaning=meaning)
+
+
 def _percent(meaning: str) -> Value:
     return Value(name="percent", type=Type.NUMBER, minimum=-100, maximum=100, required=True, meaning=meaning)
 
@@ -218,22 +222,18 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             name="resize",
-            meaning="Changes the number of pixels and keeps the stated resolution.",
-            values=(_side("width"), _side("height"), _interpolation("best")),
+            meaning="Changes the number of pixels.",
+            values=(
+                _side("width"),
+                _side("height"),
+                _interpolation("best"),
+                _dpi("The resolution stated from now on; when absent, it stays.", required=False),
+            ),
         ),
         Kind(
             name="dpi",
             meaning="Changes the stated resolution and no pixel.",
-            values=(
-                Value(
-                    name="dpi",
-                    type=Type.NUMBER,
-                    minimum=10,
-                    maximum=20_000,
-                    required=True,
-                    meaning="Dots per inch, the same in both directions.",
-                ),
-            ),
+            values=(_dpi("Dots per inch, the same in both directions.", required=True),),
         ),
         Kind(
             name="depth",

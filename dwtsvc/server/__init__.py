@@ -30,7 +30,7 @@ def create_app(service: Service) -> Any:
     from litestar import Litestar
 
     from dwtsvc.server import access, classic, consent_routes, dwtapi, images, pages, rest
-    from dwtsvc.server.faults import handlers
+    from dwtsvc.server.refusals import handlers
     from dwtsvc.server.guard import Guard
     from dwtsvc.server.openapi import document
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from dwtsvc.config import Settings
 from dwtsvc.jobs import Develop, Jobs
@@ -17,6 +18,7 @@ from dwtsvc.paths import Paths
 from dwtsvc.sealing import Seal, memory_key
 from dwtsvc.server.bridge import Bridge
 from dwtsvc.server.consent import Consent
+from dwtsvc.server.devicetext import Choice
 from dwtsvc.server.documents import Documents
 from dwtsvc.server.holdings import Holdings
 from dwtsvc.server.scanners import Scanners
@@ -70,6 +72,7 @@ class Service:
         )
         self.documents = Documents(paths.create(paths.storage))
         self.scanners = Scanners(settings.discovery_timeout)
+        self.choice = Choice(self)
         self.consent = Consent(paths.state, settings)
         self.token = Token(paths.state / "token")
         self.thumbs = Thumbs(settings.memory_limit)
@@ -98,6 +101,11 @@ class Service:
         from dwtsvc.pipeline import Developer
 
         return Developer(mode, PageEncoder("png", quality=self.settings.quality), self.settings.quality, compact=True)
+
+    def image_url(self, bucket: str, client: str, index: int) -> str:
+        """The address of an image of a client's buffer, good in an `<img>` for ten minutes."""
+        query = urlencode({"id": client, "index": index})
+        return self.token.signed(bucket, f"/dwt/dwt_{self.version.replace('.', '')}/img?{query}")
 
     def status(self) -> dict[str, Any]:
         """What `dwtsvc status --json` and the welcome page tell."""

@@ -9,10 +9,10 @@ from collections import OrderedDict
 from dwtsvc.buffer import Leaf
 from dwtsvc.errors import TooLarge
 from dwtsvc.formats import Data, PageEncoder, image_of
-from dwtsvc.model import Encoding, PageInfo, Step
+from dwtsvc.model import Encoding, PageInfo
 from dwtsvc.store import PageStore
 
-Key = tuple[str, tuple[Step, ...], int, int]
+Key = tuple[str, str, int, int]
 Image = tuple[bytes, str]
 
 QUALITY = 85
@@ -57,7 +57,7 @@ class Thumbs:
 
 
 def _key(leaf: Leaf, width: int, height: int) -> Key:
-    return leaf.page.id, leaf.steps, width, height
+    return leaf.page.id, repr(leaf.steps) if leaf.steps else "", width, height
 
 
 def _whole(leaf: Leaf, data: Data) -> Image:

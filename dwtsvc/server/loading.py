@@ -1,0 +1,103 @@
+"""Files that somebody loads become pages of a buffer: each picture of them, lossless, a JPEG as it is."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from PIL import Image
+
+from dwtsvc.buffer import Buffer, Leaf
+from dwtsvc.disk import private, telling
+from dwtsvc.errors import BadInput
+from dwtsvc.imaging import codecs
+from dwtsvc.imaging.imagefiles import images
+from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, plain
+from dwtsvc.imaging.streams import jpeg_header
+from dwtsvc.model import Encoding, PageInfo, Raster
+from dwtsvc.server.thumbs import PAGE_PIXELS
+
+UNSTATED_DPI = 200.0
+MOST_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in the form in which it is stored."""
+
+    encoding: Encoding
+    raster: Raster
+    content: bytes
+
+
+def load(
+    buffer: Buffer,
+    file: bytes,
+    *,
+    at: int | None = None,
+    tags: Sequence[str] = (),
+    dpi: float = UNSTATED_DPI,
+    gray: bool = False,
+    password: str | None = None,
+) -> list[Leaf]:
+    """Store every picture of a file, before the image at an index of the buffer or at its end. Takes a while.
+
+    `dpi` and `gray` are for PDF pages that must be drawn. Raises BadInput, Encrypted, WrongPassword, DiskFull; the
+    pictures before the one that failed stay.
+    """
+    leaves: list[Leaf] = []
+    for picture in _pictures(file, dpi, gray, password):
+        place = None if at is None else at + len(leaves)
+        leaves.append(buffer.place(partial(_store, buffer, picture), place, tags=tags))
+    return leaves
+
+
+def _pictures(file: bytes, dpi: float, gray: bool, password: str | None) -> Iterator[Picture]:
+    if whole := _as_it_is(file):
+        yield whole
+        return
+    for image, stated in images(
+        file, dpi=dpi, gray=gray, password=password, max_pixels=PAGE_PIXELS, max_pages=MOST_PAGES
+    ):
+        yield _lossless(plain(image), stated or dpi)
+
+
+def _as_it_is(file: bytes) -> Picture | None:
+    """A JPEG that every reader shows the same way, upright; None for anything else."""
+    if file[:3] != b"\xff\xd8\xff":
+        return None
+    try:
+        header = jpeg_header(file)
+    except BadInput:
+        return None
+    image = codecs.decode(io.BytesIO(file), max_pixels=PAGE_PIXELS)  # damage must be told now, not when it is shown
+    if image.size != (header.width, header.height) or image.mode not in ("L", "RGB"):
+        return None  # it lies on its side, or has other colours than a page
+    return Picture(Encoding.JPEG, _raster(image, codecs.dpi_of(image) or UNSTATED_DPI), file)
+
+
+def _lossless(image: Image.Image, dpi: float) -> Picture:
+    file = io.BytesIO()
+    codecs.encode(image, "png", file, dpi=dpi)
+    return Picture(Encoding.PNG, _raster(image, dpi), file.getvalue())
+
+
+def _raster(image: Image.Image, dpi: float) -> Raster:
+    channels, depth = CHANNELS_AND_DEPTH[image.mode]
+    line = math.ceil(image.width * channels * depth / 8)
+    return Raster(width=image.width, height=image.height, channels=channels, depth=depth, bytes_per_line=line, dpi=dpi)
+
+
+def _store(buffer: Buffer, picture: Picture, number: int) -> PageInfo:
+    draft = buffer.store.folder(buffer.owner) / f"draft-{number}"
+    try:
+        with telling(draft), open(draft, "xb", opener=private) as file:
+            file.write(picture.content)
+        return buffer.store.add(
+            buffer.owner, draft, number=number, back=False, encoding=picture.encoding, raster=picture.raster
+        )
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""Pages of a buffer as a file to hand out, in a temporary file that has no name: it may be large."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from typing import BinaryIO
+
+from dwtsvc.buffer import Leaf
+from dwtsvc.disk import telling
+from dwtsvc.errors import BadArguments
+from dwtsvc.formats import PageEncoder
+from dwtsvc.paths import Paths
+from dwtsvc.server.bridge import Bridge
+from dwtsvc.store import PageStore
+from dwtsvc.suffixes import DOCUMENTS, FORMATS
+
+CHUNK = 1 << 18
+MEDIA_TYPES = {
+    "pdf": "application/pdf",
+    "tiff": "image/tiff",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "bmp": "image/bmp",
+    "webp": "image/webp",
+}
+
+
+def save(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, paths: Paths) -> BinaryIO:
+    """The leaves with their edits as one file, at its beginning. Takes a while.
+
+    Raises BadArguments for no page, or several where the format holds one; PageDamaged, DiskFull.
+    """
+    if encoder.format not in FORMATS:
+        raise BadArguments(f"There is no format '{encoder.format}'", hint=f"Choose one of: {', '.join(FORMATS)}.")
+    if not leaves or (len(leaves) > 1 and encoder.format not in DOCUMENTS):
+        raise BadArguments(f"A {encoder.format} file holds {'at least ' if not leaves else ''}one page")
+    folder = paths.create(paths.cache)
+    with telling(folder):
+        file = tempfile.TemporaryFile(dir=folder)
+        try:
+            _write(leaves, store, encoder, file)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+    return file
+
+
+def _write(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, file: BinaryIO) -> None:
+    if encoder.format not in DOCUMENTS:
+        with store.reading(leaves[0].page) as data:
+            encoder.write(leaves[0].page, data, file, leaves[0].steps)
+        return
+    with encoder.document(file) as document:
+        for leaf in leaves:
+            with store.reading(leaf.page) as data:
+                encoder.append(leaf.page, data, document, leaf.steps)
+
+
+async def chunks(file: BinaryIO, bridge: Bridge) -> AsyncIterator[bytes]:
+    """The content of a file piece by piece; it is closed at the end, also of a reader that went away."""
+    try:
+        while piece := await bridge.run(file.read, CHUNK):
+            yield piece
+    finally:
+        file.close()

@@ -1,0 +1,326 @@
+"""The classic protocol: the published calls byte for byte, and every method of ours on a real buffer."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from PIL import Image, ImageChops
+
+from dwtsvc.config import Settings
+from dwtsvc.paths import Paths
+from dwtsvc.server import classic, images
+from dwtsvc.server.access import SCOPES, Caller, RouteTable, of_origin
+from dwtsvc.server.refusals import handlers
+from dwtsvc.server.service import Service
+from dwtsvc.version import __version__
+
+SITE = of_origin("https://a.example", SCOPES)
+OTHER = of_origin("https://b.example", SCOPES)
+
+
+class Page:
+    """A page that calls the classic protocol with its own id."""
+
+    def __init__(self, client: TestClient[Any], callers: dict[str, Caller], caller: Caller, id: str = "1") -> None:
+        self.client, self.callers, self.caller, self.id = client, callers, caller, id
+
+    def ask(self, method: str, status: int = 200, **params: object) -> Any:
+        self.callers["now"] = self.caller
+        answer = self.client.post(f"/f/{method}", json={"id": self.id, "cmdId": "7", "params": params})
+        assert answer.status_code == status, answer.text
+        if answer.headers["content-type"] != "application/json":
+            return answer.content
+        said = answer.json()
+        assert (said["id"], said["method"], said["cmdId"]) == (self.id, method, "7")
+        return said["result"] if status == 200 else said["exception"]
+
+    def get(self, url: str) -> Any:
+        self.callers["now"] = self.caller
+        return self.client.get(url)
+
+    def load(self, *pictures: Image.Image, format: str = "png") -> list[str]:
+        return [self.ask("LoadImage", file=packed(picture, format))[0][0] for picture in pictures]
+
+    def image(self, index: int, **size: int) -> Image.Image:
+        query = "&".join(f"{name}={value}" for name, value in {"id": self.id, "index": index, **size}.items())
+        answer = self.get(f"/dwt/dwt_1/img?{query}")
+        assert answer.status_code == 200, answer.text
+        return Image.open(io.BytesIO(answer.content))
+
+
+def packed(image: Image.Image, format: str = "png", **how: Any) -> str:
+    file = io.BytesIO()
+    image.save(file, format, **how)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def picture(number: int = 0, size: tuple[int, int] = (60, 40)) -> Image.Image:
+    image = Image.radial_gradient("L").resize(size).convert("RGB")
+    image.paste((200, 10 * number % 256, 30), (0, 0, 20, 10))
+    return image
+
+
+def same(a: Image.Image, b: Image.Image) -> bool:
+    return a.size == b.size and ImageChops.difference(a.convert("RGB"), b.convert("RGB")).getbbox() is None
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Iterator[Any]:
+    paths = Paths.from_environment({"DWTSVC_HOME": str(tmp_path)})
+    service = Service(Settings(), paths)
+    callers: dict[str, Caller] = {}
+    app = Litestar(classic.routes(service), exception_handlers=handlers(), openapi_config=None)
+    table = RouteTable()
+    images.mount(table, service)
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope.setdefault("state", {})["caller"] = callers["now"]
+            route = table.find(scope["path"])
+            if route and route.app:
+                await route.app(scope, receive, send)
+                return
+        await app(scope, receive, send)
+
+    with TestClient(guarded) as client:  # type: ignore[arg-type]
+        yield lambda caller=SITE, id="1": Page(client, callers, caller, id)
+    service.jobs.close()
+    service.documents.close()
+    service.bridge.close()
+
+
+@pytest.fixture
+def page(pages: Any) -> Page:
+    made: Page = pages()
+    return made
+
+
+def test_the_published_calls_answer_byte_for_byte(page: Page) -> None:
+    first, second, third = __version__.split(".")
+    expected = f'{{"id":"1","method":"VersionInfo","result":["{first}, {second}, {third}, 0000","","64"],"cmdId":""}}'
+    for path in ("/fa/VersionInfo?ts=1700000000000", "/f/VersionInfo?ts=1"):
+        answer = page.get(path)
+        assert (answer.status_code, answer.text) == (200, expected)
+        assert answer.headers["content-type"] == "application/json"
+    page.load(picture())
+    answer = page.get("/f/RemoveAllImages?id=1&1699")
+    assert answer.text == '{"id":"1","method":"RemoveAllImages","result":[true],"cmdId":""}'
+    assert page.ask("HowManyImagesInBuffer") == [0]
+
+
+def test_images_follow_the_published_rules_of_size(page: Page) -> None:
+    page.load(picture(size=(400, 800)))
+    assert same(page.image(0), picture(size=(400, 800)))
+    for size in (
+        {"width": -1, "height": -1},
+        {"width": 0, "height": 0},
+        {"width": 9000, "height": 9000},
+        {"width": 300},
+    ):
+        whole = page.image(0, **size, ticks=1)
+        assert (whole.format, whole.size) == ("PNG", (400, 800))
+    assert page.image(0, width=200, height=200, t=5).size == (100, 200)
+    assert page.image(0, width=10, height=10).size == (75, 150)
+    for query in ("id=1&index=1", "id=2&index=0", "index=0", "id=1", "id=1&index=x", "id=1&index=-1"):
+        assert page.get(f"/dwt/dwt_1/img?{query}").status_code in (400, 404)
+
+
+def test_a_small_image_comes_from_memory_and_changes_with_the_page(page: Page) -> None:
+    page.load(picture(size=(400, 800)))
+    first = page.get("/dwt/dwt_1/img?id=1&index=0&width=200&height=200&ticks=1").content
+    assert page.get("/dwt/dwt_1/img?id=1&index=0&width=200&height=200&ticks=2").content == first
+    page.ask("RotateRight", indices=[0])
+    assert page.image(0, width=200, height=200).size == (200, 100)
+    page.ask("Undo", indices=[0])
+    assert page.get("/dwt/dwt_1/img?id=1&index=0&width=200&height=200&ticks=3").content == first
+
+
+def test_every_page_and_every_site_has_a_buffer_of_its_own(pages: Any) -> None:
+    mine, sibling, stranger = pages(), pages(id="2"), pages(OTHER)
+    (id,) = mine.load(picture())
+    for other in (sibling, stranger):
+        assert other.ask("HowManyImagesInBuffer") == [0]
+        assert other.ask("ImageIDToIndex", id=id) == [-1]
+        assert other.get("/dwt/dwt_1/img?id=1&index=0").status_code == (200 if other.caller is SITE else 404)
+    stranger.ask("RemoveAllImages")
+    assert mine.ask("HowManyImagesInBuffer") == [1]
+
+
+def test_images_are_ordered_selected_and_removed(page: Page) -> None:
+    ids = page.load(*(picture(number) for number in range(4)))
+    page.ask("MoveImage", source=0, target=2)
+    page.ask("SwitchImage", source=0, target=3)
+    assert [each["id"] for each in page.ask("GetImages")] == [ids[3], ids[2], ids[0], ids[1]]
+    assert page.ask("IndexToImageID", index=1) == [ids[2]] and page.ask("ImageIDToIndex", id=ids[0]) == [2]
+    assert page.ask("SelectImages", indices=[3, 0]) == [[3, 0]] and page.ask("GetSelectedImages") == [[3, 0]]
+    page.ask("RotateLeft")
+    assert [bool(each["steps"]) for each in page.ask("GetImages")] == [True, False, False, True]
+    page.ask("RemoveImages")
+    assert [each["id"] for each in page.ask("GetImages")] == [ids[2], ids[0]]
+    assert page.ask("SelectAllImages") == [[0, 1]]
+    assert page.ask("SetCurrentImageIndexInBuffer", index=1) == [1] and page.ask("CurrentImageIndexInBuffer") == [1]
+    assert page.ask("IndexToImageID", 404, index=9)["code"] == -1040
+
+
+def test_tags_filter_what_a_page_sees(page: Page) -> None:
+    page.load(picture(0))
+    page.ask("SetDefaultTag", name="bills")
+    (second,) = page.load(picture(1))
+    page.ask("TagImages", tag="old", indices=[0, 1])
+    assert page.ask("FilterImagesByTag", name="bills") == [1]
+    assert page.ask("IndexToImageID", index=0) == [second]
+    page.ask("RenameTag", name="bills", to="invoices")
+    assert [each["name"] for each in page.ask("GetTagList")] == ["old", "invoices"]
+    assert page.ask("ClearFilter") == [2]
+    page.ask("RemoveTag", tag="old")
+    assert [each["name"] for each in page.ask("GetTagList")] == ["invoices"]
+
+
+def test_named_documents_hold_images(page: Page) -> None:
+    first, second = page.load(picture(0), picture(1))
+    page.ask("CreateDocument", name="taxes")
+    (copies,) = page.ask("CopyToDocument", name="taxes", indices=[0])
+    page.ask("MoveToDocument", name="taxes", indices=[1])
+    assert page.ask("GetDocumentInfoList") == [
+        {"name": "", "imageIds": [first]},
+        {"name": "taxes", "imageIds": [second, *copies]},
+    ]
+    assert page.ask("OpenDocument", name="taxes") == [2]
+    page.load(picture(2))
+    page.ask("RenameDocument", name="taxes", to="taxes 2026")
+    assert page.ask("HowManyImagesInBuffer") == [3]
+    assert page.ask("CreateDocument", 400, name="taxes 2026")["code"] == -2113
+    page.ask("RemoveDocument", name="taxes 2026")
+    assert page.ask("HowManyImagesInBuffer") == [1]
+
+
+EDITS = [
+    ("Rotate", {"angle": 90}, (40, 60)),
+    ("Rotate", {"angle": 10, "keepSize": True}, (60, 40)),
+    ("RotateLeft", {}, (40, 60)),
+    ("Flip", {}, (60, 40)),
+    ("Mirror", {}, (60, 40)),
+    ("Crop", {"left": 5, "top": 5, "right": 25, "bottom": 15}, (20, 10)),
+    ("Erase", {"left": 0, "top": 0, "right": 30, "bottom": 30, "fill": "#ff0000"}, (60, 40)),
+    ("ChangeImageSize", {"width": 30}, (30, 20)),
+    ("ChangeImageSize", {"width": 30, "height": 50, "interpolation": 1}, (30, 50)),
+    ("SetDPI", {"dpi": 100, "resample": True}, (30, 20)),
+    ("ChangeBitDepth", {"bits": 8}, (60, 40)),
+    ("ConvertToBW", {"level": 100}, (60, 40)),
+    ("ConvertToGrayScale", {}, (60, 40)),
+    ("Invert", {}, (60, 40)),
+    ("ChangeBrightness", {"value": 300}, (60, 40)),
+    ("ChangeContrast", {"value": -300}, (60, 40)),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "size"), EDITS, ids=lambda value: value if isinstance(value, str) else "")
+def test_an_edit_shows_and_can_be_undone_and_done_again(
+    page: Page, method: str, params: dict[str, Any], size: tuple[int, int]
+) -> None:
+    page.load(picture())
+    assert page.ask(method, **params) == [True]
+    edited = page.image(0)
+    edited.load()
+    (shown,) = page.ask("GetImages")
+    assert edited.size == size == (shown["width"], shown["height"])
+    assert not same(edited, picture())
+    page.ask("Undo")
+    assert same(page.image(0), picture())
+    page.ask("Redo")
+    assert same(page.image(0), edited)
+
+
+def test_setting_the_dpi_alone_leaves_the_pixels(page: Page) -> None:
+    page.load(picture())
+    page.ask("SetDPI", dpi=600)
+    assert same(page.image(0), picture()) and page.ask("GetImages")[0]["dpi"] == 600
+    assert page.image(0).info["dpi"][0] == pytest.approx(600, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("Rotate", {}),
+        ("Rotate", {"angle": "ninety"}),
+        ("Rotate", {"angle": 1e9}),
+        ("Rotate", {"angle": 5, "interpolation": 9}),
+        ("Crop", {"left": 0, "top": 0, "right": 9999, "bottom": 10}),
+        ("Crop", {"left": 20, "top": 0, "right": 10, "bottom": 10}),
+        ("Erase", {"left": 0, "top": 0, "right": 9, "bottom": 9, "fill": "javascript:"}),
+        ("ChangeImageSize", {}),
+        ("ChangeImageSize", {"width": 10**9}),
+        ("ChangeBitDepth", {"bits": 7}),
+        ("ChangeBrightness", {"value": 1001}),
+        ("ConvertToBW", {"level": 999}),
+        ("Undo", {}),
+        ("TagImages", {"tag": ""}),
+        ("TagImages", {"tag": "a\nb"}),
+        ("OpenDocument", {"name": "no such"}),
+        ("LoadImage", {"file": "no base64!"}),
+        ("LoadImage", {"file": base64.b64encode(b"GIF89a nonsense").decode()}),
+        ("LoadImage", {"file": "", "dpi": 5}),
+        ("SaveImages", {"type": "exe"}),
+        ("SaveImages", {"quality": 0}),
+        ("SaveImages", {"type": "png", "indices": []}),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_changes_nothing(page: Page, method: str, params: dict[str, Any]) -> None:
+    page.load(picture())
+    answer = page.client.post(f"/f/{method}", json={"id": "1", "params": params})
+    assert answer.status_code in (400, 413, 422), answer.text
+    said = answer.json()
+    assert said["result"] == [False] and said["exception"]["message"] and said["exception"]["code"] < 0
+    assert same(page.image(0), picture()) and page.ask("HowManyImagesInBuffer") == [1]
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '{"id": 5}', '{"params": []}', '{"id": ""}', '{"cmdId": null}'])
+def test_malformed_calls_are_refused(page: Page, body: str) -> None:
+    page.callers["now"] = page.caller
+    answer = page.client.post("/f/GetImages", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400 and answer.json()["code"] == -2113
+
+
+def test_files_come_in_with_all_their_pages_and_go_out_again(page: Page) -> None:
+    tiff = io.BytesIO()
+    picture(1).save(tiff, "tiff", save_all=True, append_images=[picture(2), picture(3)])
+    page.ask("LoadImage", file="data:image/tiff;base64," + base64.b64encode(tiff.getvalue()).decode())
+    assert page.ask("HowManyImagesInBuffer") == [3]
+    pdf = page.ask("SaveImages", type="pdf", indices=[0, 1, 2])
+    assert pdf.startswith(b"%PDF-")
+    page.callers["now"] = page.caller
+    answer = page.client.post("/f/LoadFile?id=1&dpi=72&insertAt=0", content=pdf)
+    assert answer.status_code == 200 and len(answer.json()["result"][0]) == 3
+    assert page.ask("HowManyImagesInBuffer") == [6]
+    back = Image.open(io.BytesIO(page.ask("SaveImages", type="tiff", indices=[3, 5])))
+    assert getattr(back, "n_frames", 1) == 2 and same(back, picture(1))
+    assert base64.b64decode(page.ask("ConvertToBase64", type="png", indices=[3])[0]).startswith(b"\x89PNG")
+
+
+def test_a_jpeg_stays_as_it_is_through_the_buffer(page: Page) -> None:
+    file = base64.b64decode(packed(picture(), "jpeg", quality=70, dpi=(200, 200)))
+    page.ask("LoadImage", file=base64.b64encode(file).decode())
+    assert page.ask("SaveImages", type="jpeg", indices=[0]) == file
+    assert file in page.ask("SaveImages", type="pdf", indices=[0])
+
+
+def test_blank_and_skew_are_told(page: Page) -> None:
+    page.load(Image.new("RGB", (800, 1000), "white"))
+    blank, score, reason = page.ask("IsBlankImage", index=0)
+    assert blank is True and 0.5 < score <= 1 and reason
+    assert page.ask("GetSkewAngle", index=0) == [0.0]
+
+
+def test_the_answers_are_plain_json(page: Page) -> None:
+    page.load(picture())
+    page.callers["now"] = page.caller
+    answer = page.client.post("/f/GetImages", json={})
+    assert json.loads(answer.text)["result"][0]["url"].startswith("/dwt/dwt_")
