@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from dwtsvc.errors import DwtsvcError, ServiceNotRunning
+
+PIECE = 256 << 10  # bytes of an answer that are written at once
 
 _FIELDS = (
     b"content-type: application/json\r\n"
@@ -37,6 +40,23 @@ def error_answer(status: int, error: DwtsvcError) -> bytes:
 
 
 class Cycle(RequestResponseCycle):
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Send a large body piece by piece, each when the client has taken those before.
+
+        In one piece TLS would encrypt all of it at once, on the loop, and hide from `pause_writing` that the client
+        takes nothing. No coroutine of its own for the small ones: they are nearly all.
+        """
+        body = message.get("body", b"")
+        if len(body) <= PIECE:
+            return super().send(message)
+        return self._send_pieces(memoryview(body), message.get("more_body", False))
+
+    async def _send_pieces(self, body: memoryview, more: bool) -> None:
+        for at in range(0, len(body), PIECE):
+            last = at + PIECE >= len(body)
+            piece: Any = {"type": "http.response.body", "body": body[at : at + PIECE], "more_body": more or not last}
+            await super().send(piece)
+
     async def run_asgi(self, app: Any) -> None:
         """Run the application. Only its own faults are logged: not a client that left, not a request that was cut."""
         try:

@@ -220,6 +220,9 @@ class Doors:
 
     async def serve(self) -> None:
         """Serve until `stop`. Call it once."""
+        if self._care is not None:  # before the first load, so that no change falls between the two
+            loop = asyncio.get_running_loop()
+            self._care.on_change(lambda: _call_if_open(loop, self.load_certificates))
         self.load_certificates()
         with self._signals():
             app = self._make_app(self.doors)
@@ -269,9 +272,6 @@ class Doors:
         ready = [each for each in self._openings if each.socket is not None]
         await plain.listen([each for each in ready if each.door.scheme == "http"], None)
         await encrypted.listen([each for each in ready if each.door.scheme == "https"], self._certificates)
-        if self._care is not None:
-            loop = asyncio.get_running_loop()
-            self._care.on_change(lambda: _call_if_open(loop, self.load_certificates))
 
     async def _close(self, servers: Sequence[Server]) -> None:
         """Let requests finish and answers reach their clients, within the time that is given; then cut."""
@@ -280,7 +280,7 @@ class Doors:
             for each in server.servers:
                 each.close()
         self.connections.shut_down()
-        await self._wait(lambda: not _requests(servers) and not self.connections.unsent, end)
+        await self._wait(lambda: not _requests(servers) and not self.connections.all, end)
         if left := _requests(servers):
             _log.warning("%d requests were cut", len(left))
             for task in left:

@@ -91,11 +91,6 @@ class Connections:
                 if now > each.write_deadline:
                     each.transport.abort()
 
-    @property
-    def unsent(self) -> bool:
-        """Whether an answer still waits for its client to take it."""
-        return any(each.transport.get_write_buffer_size() for each in self.all)
-
     def shut_down(self) -> None:
         """Close the idle ones; those with a request close after its answer."""
         self.stopping.set()

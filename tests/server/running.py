@@ -37,9 +37,11 @@ class Echo:
         self.waiting = threading.Event()
         self.release = asyncio.Event()
         self.bodies_cut = 0
+        self.started: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         self.life.append("start")
+        self.started()
 
     async def stop(self) -> None:
         self.life.append("stop")
@@ -161,7 +163,8 @@ def read_answer(client: socket.socket) -> Answer:
         if not part:
             raise ConnectionError(f"the connection was closed after {text!r}")
         text += part
-    head, _, body = text.partition(b"\r\n\r\n")
+    head, _, start = text.partition(b"\r\n\r\n")
+    body = bytearray(start)
     found = re.search(rb"(?i)content-length: (\d+)", head)
     length = int(found[1]) if found else 0
     while len(body) < length:
@@ -169,7 +172,7 @@ def read_answer(client: socket.socket) -> Answer:
         if not part:
             raise ConnectionError("the connection was closed within a body")
         body += part
-    return Answer(int(head[9:12]), head, body)
+    return Answer(int(head[9:12]), head, bytes(body))
 
 
 @contextlib.contextmanager
@@ -189,7 +192,7 @@ def running(
         doors = Doors(openings, (), paths, lambda _: app, care=care, limits=limits or Limits(), grace=grace)
         loop = asyncio.get_running_loop()
         made.append(Running(app, doors, loop, settings.http_ports[0], settings.https_ports[0]))
-        loop.call_later(0, ready.set)
+        app.started = ready.set
         await doors.serve()
 
     def work() -> None:
