@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -324,3 +327,14 @@ def test_the_answers_are_plain_json(page: Page) -> None:
     page.callers["now"] = page.caller
     answer = page.client.post("/f/GetImages", json={})
     assert json.loads(answer.text)["result"][0]["url"].startswith("/dwt/dwt_")
+
+
+def test_the_documentation_lists_every_method_as_it_is() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "classic.md").read_text("utf-8")
+    for method in classic.METHODS.values():
+        fields = msgspec.structs.fields(method.wants)
+        wants = ", ".join(f"`{each.encode_name}`" + ("" if each.required else "?") for each in fields)
+        about = (inspect.getdoc(method.call) or "").splitlines()[0]
+        assert f"| `{method.name}` | {wants} | {method.access} | {about} |\n" in text
+    named = re.findall(r"^\| `([A-Z]\w+)` \|", text, re.MULTILINE)
+    assert sorted(named) == sorted(classic.METHODS)
