@@ -1,0 +1,85 @@
+"""The older API, /DWTAPI: four calls, the last version of which clients still speak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import MediaType, Response, delete, get, post
+from litestar.params import Body, Parameter
+
+from dwtsvc.server import sheets, waiting
+from dwtsvc.server.access import Access, caller
+from dwtsvc.server.devicetext import Choice
+from dwtsvc.server.rest_jobs import KNOWN, Req, begin
+from dwtsvc.server.rest_pages import FAULTS, nothing
+from dwtsvc.server.rest_scanners import Mask, listed
+from dwtsvc.server.restdoc import described, problems
+from dwtsvc.server.restmodel import DAY, OldCreateJob, Scanner
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+JOBS = "/DWTAPI/ScanJobs"
+Timeout = Annotated[int, Parameter(ge=1, le=DAY, description="Seconds the scanner may be silent.")]
+
+
+def routes(service: Service) -> list[Any]:
+    choice = Choice(service)
+
+    @get("/DWTAPI/Scanners", opt={"access": Access.LIST}, responses=problems(), summary="List the scanners")
+    async def list_scanners(mask: Mask = None) -> list[Scanner]:
+        return await listed(service, mask)
+
+    @post(
+        JOBS,
+        opt={"access": Access.SCAN},
+        media_type=MediaType.TEXT,
+        responses=problems(404, 409, 423, 502, 504),
+        operation_class=described(body={"device": "virtual:adf?pages=2", "config": {"Resolution": 200}}),
+        summary="Scan; the answer is the id of the job",
+    )
+    async def create_job(
+        request: Req, data: Annotated[OldCreateJob | None, Body()] = None, timeout: Timeout = 30
+    ) -> str:
+        body, who = data or OldCreateJob(), caller(request)
+        device = await service.bridge.run(choice.device, who, body.device)
+        held = await service.bridge.run(begin, service, who, device, body, float(timeout))
+        choice.used(who.bucket, device)
+        return held.uid
+
+    @get(
+        f"{JOBS}/{{job:str}}/NextDocument",
+        opt={"access": Access.READ},
+        responses=problems(*FAULTS, none=True),
+        operation_class=described(types=("image/png",)),
+        summary="Wait for the next page",
+    )
+    async def next_document(request: Req, job: str) -> Response[bytes]:
+        held = service.holdings.job(caller(request).bucket, job)
+        try:
+            found = await waiting.next_page(service, request, held, "content")
+        except waiting.Gone:
+            found = None
+        if found is None:
+            return nothing()
+
+        def made() -> bytes:
+            sheet = sheets.of_job(service, held.bucket, held.uid, found[1])
+            return sheets.encoded(sheet, "image/png", service.settings.quality)
+
+        return Response(await service.bridge.run(made), media_type="image/png")
+
+    @delete(
+        f"{JOBS}/{{job:str}}",
+        opt={"access": Access.SCAN},
+        status_code=200,
+        media_type=MediaType.TEXT,
+        responses=problems(*KNOWN),
+        summary="Delete a job with its pages",
+    )
+    async def delete_job(request: Req, job: str) -> str:
+        held = service.holdings.job(caller(request).bucket, job)
+        await service.bridge.run(service.holdings.delete_job, held)
+        return ""
+
+    return [list_scanners, create_job, next_document, delete_job]

@@ -1,0 +1,120 @@
+"""/api/process: what is on a page, and a page edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Response, post
+
+from dwtsvc.errors import BadArguments
+from dwtsvc.formats import image_of
+from dwtsvc.model import Barcode, Step
+from dwtsvc.server import barcodewords, sheets
+from dwtsvc.server.access import Access
+from dwtsvc.server.rest_documents import SOURCE
+from dwtsvc.server.rest_jobs import ProductKey, Req
+from dwtsvc.server.restdoc import described, problems
+from dwtsvc.server.restmodel import BlankResult, BlankSettings, CheckBlank, EditPage, ReadBarcode
+from dwtsvc.server.sheets import Sheet
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+ENGINES = {"BestCoverage": "both", "Balance": "auto", "BestSpeed": "zxing"}
+EDITED = tuple(sheets.FORMATS)
+OF_A_SOURCE = (404, 410, 422)
+
+
+def routes(service: Service) -> list[Any]:
+    @post(
+        "/api/process/read-barcode",
+        opt={"access": Access.READ},
+        status_code=200,
+        responses=problems(*OF_A_SOURCE, 501),
+        operation_class=described(body={"source": SOURCE, "settings": "BestCoverage"}, answer=[barcodewords.EXAMPLE]),
+        summary="Read the barcodes of a scanned page",
+    )
+    async def read_barcode(request: Req, data: ReadBarcode, product_key: ProductKey = None) -> list[dict[str, Any]]:
+        engine = engine_of(data.settings)
+        sheet = await sheets.of_source(service, request, data.source)
+        return [barcodewords.shown(code) for code in await service.bridge.run(_barcodes, sheet, engine)]
+
+    @post(
+        "/api/process/check-blank",
+        opt={"access": Access.READ},
+        status_code=200,
+        responses=problems(*OF_A_SOURCE),
+        operation_class=described(
+            body={"source": SOURCE, "settings": {"minBlockHeight": 20, "maxBlockHeight": 30}},
+            answer=BlankResult(False, 0.06, "ink on 9.8% of the page"),
+        ),
+        summary="Whether a scanned page is blank",
+    )
+    async def check_blank(request: Req, data: CheckBlank) -> BlankResult:
+        _check_heights(data.settings)
+        sheet = await sheets.of_source(service, request, data.source)
+        return await service.bridge.run(_blank, sheet, data.settings)
+
+    @post(
+        "/api/process/edit",
+        opt={"access": Access.EDIT},
+        status_code=200,
+        responses=problems(*OF_A_SOURCE),
+        operation_class=described(
+            body={"source": SOURCE, "steps": [{"name": "rotate", "values": {"degrees": 90}}], "type": "image/png"},
+            types=EDITED,
+        ),
+        summary="A scanned page with edits, as a file; the page itself stays as it is",
+    )
+    async def edit(request: Req, data: EditPage) -> Response[bytes]:
+        steps = [Step(name=each.name, values=each.values) for each in data.steps]
+        _check_steps(steps)
+        sheet = await sheets.of_source(service, request, data.source)
+        made = await service.bridge.run(sheets.encoded, sheet, data.type, service.settings.quality, steps)
+        return Response(made, media_type=data.type)
+
+    return [read_barcode, check_blank, edit]
+
+
+def engine_of(settings: str | None) -> str:
+    """The barcode engine that a preset or a JSON template of settings means; templates are only checked to be JSON."""
+    if not settings:
+        return ENGINES["BestCoverage"]
+    if settings in ENGINES:
+        return ENGINES[settings]
+    try:
+        msgspec.json.decode(settings, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadArguments(
+            "The barcode settings are no JSON object", why=str(error), hint=f"Choose one of: {', '.join(ENGINES)}."
+        ) from error
+    return ENGINES["BestCoverage"]
+
+
+def _check_heights(settings: BlankSettings | None) -> None:
+    if settings and settings.minBlockHeight > settings.maxBlockHeight:
+        raise BadArguments("minBlockHeight must not be above maxBlockHeight")
+
+
+def _check_steps(steps: list[Step]) -> None:
+    from dwtsvc.imaging.steps import check
+
+    for step in steps:
+        check(step)
+
+
+def _barcodes(sheet: Sheet, engine: str) -> list[Barcode]:
+    from dwtsvc.imaging import barcode
+
+    image, _ = image_of(sheet.page, sheet.data)
+    return barcode.read(image, engine=engine)
+
+
+def _blank(sheet: Sheet, settings: BlankSettings | None) -> BlankResult:
+    from dwtsvc.imaging import judge
+
+    image, _ = image_of(sheet.page, sheet.data)
+    heights = (settings.minBlockHeight, settings.maxBlockHeight) if settings else (None, None)
+    found = judge.blank(image, min_block=heights[0], max_block=heights[1])
+    return BlankResult(found.blank, found.score, found.reason)

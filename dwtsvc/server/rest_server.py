@@ -1,0 +1,51 @@
+"""/api/server: settings, version, status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar import get, patch
+
+from dwtsvc import logs
+from dwtsvc.server.access import Access
+from dwtsvc.server.restdoc import described, problems
+from dwtsvc.server.restmodel import ChangeServer, ServerSettings, Version
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+API_DATE = "20261101"  # of the API that is spoken here; later is newer
+
+
+def routes(service: Service) -> list[Any]:
+    @get("/api/server", opt={"access": Access.LIST}, responses=problems(), summary="The settings that may be changed")
+    async def server_settings() -> ServerSettings:
+        return ServerSettings(service.log_level)
+
+    @patch(
+        "/api/server",
+        opt={"access": Access.ADMIN},
+        responses=problems(),
+        operation_class=described(body={"logLevel": 14}, answer=ServerSettings(14)),
+        summary="Change how much is logged until the service ends",
+    )
+    async def change_server(data: ChangeServer) -> ServerSettings:
+        await service.bridge.run(logs.set_level, data.logLevel)
+        service.log_level = data.logLevel
+        return ServerSettings(service.log_level)
+
+    @get(
+        "/api/server/version",
+        opt={"access": Access.LIST},
+        responses=problems(),
+        operation_class=described(answer=Version(API_DATE, True, {"core": ["0.1.0"]})),
+        summary="The version of the API, and of the parts",
+    )
+    async def version() -> Version:
+        return Version(API_DATE, True, {"core": [service.version]})
+
+    @get("/api/server/status", opt={"access": Access.ADMIN}, responses=problems(), summary="What `dwtsvc status` tells")
+    async def status() -> dict[str, Any]:
+        return await service.bridge.run(service.status)
+
+    return [server_settings, change_server, version, status]

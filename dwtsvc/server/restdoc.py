@@ -1,0 +1,60 @@
+"""What the OpenAPI document says of a route beside its types: refusals, examples, and answers that are no JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+
+from dwtsvc.server.restmodel import Problem
+
+Responses = dict[int, ResponseSpec]
+
+GUARD = (401, 403, 413, 415, 429)  # any request may be answered so
+ALWAYS = (400, 500, 507)
+SAID = {
+    204: "There is none.",
+    404: "It is unknown, or somebody else's.",
+    409: "Its state does not allow it.",
+    410: "It was deleted.",
+}
+
+
+def problems(*statuses: int, none: bool = False) -> Responses:
+    """The refusals that a route knows of its own, with those that any has; `none` adds that there may be nothing."""
+    said = {
+        status: ResponseSpec(Problem, description=_words(status)) for status in sorted({*statuses, *GUARD, *ALWAYS})
+    }
+    return {204: ResponseSpec(None, description=SAID[204]), **said} if none else said
+
+
+def _words(status: int) -> str:
+    return SAID.get(status) or f"{HTTPStatus(status).phrase}."
+
+
+def described(*, body: Any = None, answer: Any = None, types: tuple[str, ...] = ()) -> type[Operation]:
+    """A route with an example of its body and of its answer, or one that answers bytes of these media types."""
+
+    @dataclass
+    class Described(Operation):
+        def __post_init__(self) -> None:
+            if body is not None and isinstance(self.request_body, RequestBody):
+                for media in self.request_body.content.values():
+                    media.examples = {"example": Example(value=body)}
+            for status, response in (self.responses or {}).items():
+                if not status.startswith("2") or getattr(response, "content", None) is None:
+                    continue
+                if types:
+                    response.content = {each: _binary() for each in types}  # type: ignore[union-attr]
+                elif answer is not None:
+                    for media in response.content.values():  # type: ignore[union-attr]
+                        media.examples = {"example": Example(value=answer)}
+
+    return Described
+
+
+def _binary() -> OpenAPIMediaType:
+    return OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, content_encoding="binary"))

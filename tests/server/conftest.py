@@ -1,0 +1,106 @@
+"""A service without doors and guard, with its REST faces on the virtual scanner, and clients that are tools or sites."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from dwtsvc.config import Settings
+from dwtsvc.paths import Paths
+from dwtsvc.server import dwtapi, refusals, rest
+from dwtsvc.server.access import Caller
+from dwtsvc.server.openapi import document
+from dwtsvc.server.service import Service
+
+T = TypeVar("T")
+
+ADF = "virtual:adf?pages=2&seed=3"
+JOBS = "/api/device/scanners/jobs"
+DOCUMENTS = "/api/storage/documents"
+
+
+def rest_app(service: Service) -> Litestar:
+    """The REST faces alone, as `create_app` puts them together."""
+    return Litestar(
+        [*rest.routes(service), *dwtapi.routes(service)],
+        openapi_config=document(service),
+        exception_handlers=refusals.handlers(),
+        request_max_body_size=None,
+        logging_config=None,
+    )
+
+
+class Api:
+    """A running service's REST faces, and clients of it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.app = rest_app(service)
+
+    def client(self, who: Caller | None = None) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=as_caller(self.app, who or Caller("tool")), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:18622", timeout=60)
+
+
+def as_caller(app: Any, who: Caller) -> Any:
+    """What the guard does once it has let somebody in."""
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        scope.setdefault("state", {})["caller"] = who
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+@contextlib.asynccontextmanager
+async def api(folder: Path, **settings: Any) -> AsyncIterator[Api]:
+    paths = Paths.from_environment({"DWTSVC_HOME": str(folder)})
+    service = Service(Settings(**{"device": ADF, **settings}), paths)
+    await service.start()
+    try:
+        yield Api(service)
+    finally:
+        await service.stop()
+        for owner in list(service.store._locks):
+            service.store.leave(owner)
+
+
+Play = Callable[..., Any]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Play]:
+    """Run a scene, an async function of an Api and a tool's client, against a service of its own."""
+
+    def run(scene: Callable[[Api, httpx.AsyncClient], Awaitable[T]], **settings: Any) -> T:
+        async def main() -> T:
+            async with api(tmp_path / "home", **settings) as made, made.client() as client:
+                return await scene(made, client)
+
+        return asyncio.run(main())
+
+    yield run
+
+
+async def scanned(client: httpx.AsyncClient, **body: Any) -> str:
+    """Begin a job of the small default kind; its id."""
+    config = {"Resolution": 50, **body.pop("config", {})}
+    made = await client.post(JOBS, json={"device": ADF, "config": config, **body})
+    assert made.status_code == 201, made.text
+    return str(made.json()["jobuid"])
+
+
+async def page_urls(client: httpx.AsyncClient, job: str) -> list[str]:
+    """The addresses of all pages of a job, waited for."""
+    urls = []
+    while (told := await client.get(f"{JOBS}/{job}/next-page-info")).status_code == 200:
+        urls.append(told.json()[0]["url"])
+    assert told.status_code == 204, told.text
+    return urls
