@@ -1,0 +1,120 @@
+"""The pages of the service for a person: welcome, consent, the legal notice, and the files they are made of."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, Response, delete, get, post
+
+from dwtsvc.errors import ServiceRefused, UnknownItem
+from dwtsvc.server import access, welcome
+from dwtsvc.server.access import Access
+from dwtsvc.server.grants import canonical
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+WEB = Path(__file__).parent / "web"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+A_DAY = "public, max-age=86400"
+
+_FILES = {
+    "style.css": "text/css; charset=utf-8",
+    "welcome.js": "text/javascript; charset=utf-8",
+    "consent.js": "text/javascript; charset=utf-8",
+}
+_ICONS = {"favicon.svg": "image/svg+xml", "favicon.ico": "image/vnd.microsoft.icon"}
+
+
+def routes(service: Service) -> list[Any]:
+    """The handlers, over the service. What they change, a web site cannot, whatever it has consent for."""
+    page = Template((WEB / "welcome.html").read_text("utf-8"))
+    files = [_file(name, media, Access.PAGE) for name, media in {**_FILES, "consent.html": ""}.items() if media]
+    icons = [_file(name, media, Access.PUBLIC) for name, media in _ICONS.items()]
+    return [*files, *icons, _welcome(service, page), _consent(), _legal(), _health(), _look(service), _forget(service)]
+
+
+def _file(name: str, media: str, needed: Access) -> Any:
+    body = (WEB / name).read_bytes()
+    kept = {"cache-control": A_DAY} if needed is Access.PUBLIC else {}
+
+    @get(f"/{name}", opt={"access": needed}, sync_to_thread=False, include_in_schema=False)
+    def file() -> Response[bytes]:
+        return Response(body, media_type=media, headers=kept)
+
+    return file
+
+
+def _html(body: str) -> Response[bytes]:
+    return Response(body.encode(), media_type="text/html; charset=utf-8", headers={"content-security-policy": POLICY})
+
+
+def _welcome(service: Service, page: Template) -> Any:
+    @get("/", opt={"access": Access.PAGE}, sync_to_thread=True, include_in_schema=False)
+    def home() -> Response[bytes]:
+        return _html(page.substitute(welcome.sections(service)))
+
+    return home
+
+
+def _consent() -> Any:
+    body = (WEB / "consent.html").read_text("utf-8")
+
+    @get("/consent", opt={"access": Access.PAGE}, sync_to_thread=False, include_in_schema=False)
+    def consent() -> Response[bytes]:
+        return _html(body)
+
+    return consent
+
+
+def _legal() -> Any:
+    @get("/legal.txt", opt={"access": Access.PAGE}, sync_to_thread=True, include_in_schema=False)
+    def notice() -> Response[bytes]:
+        """The licences of all parts."""
+        return Response(_notice(), media_type="text/plain; charset=utf-8")
+
+    return notice
+
+
+@cache
+def _notice() -> bytes:
+    from dwtsvc.server import legal
+
+    return legal.notice().encode()
+
+
+def _health() -> Any:
+    @get("/healthz", opt={"access": Access.HEALTH}, sync_to_thread=False)
+    def health() -> Response[bytes]:
+        """Whether the service answers. It says nothing else."""
+        return Response(b"ok\n", media_type="text/plain; charset=utf-8")
+
+    return health
+
+
+def _look(service: Service) -> Any:
+    @post("/web/devices", opt={"access": Access.ADMIN}, status_code=200, include_in_schema=False)
+    async def look() -> dict[str, int]:
+        """Ask every driver anew for its scanners; how many there are."""
+        return {"count": len(await service.bridge.run(service.scanners.listed, refresh=True))}
+
+    return look
+
+
+def _forget(service: Service) -> Any:
+    @delete("/web/origins", opt={"access": Access.ADMIN}, sync_to_thread=True, status_code=204, include_in_schema=False)
+    def forget(request: Request[Any, Any, Any], origin: str) -> None:
+        """Forget what was decided about a web site."""
+        if access.caller(request).kind == "own" and not service.settings.enable_web_setup:
+            hint = "Run `dwtsvc origins revoke`, or set enable_web_setup."
+            raise ServiceRefused("The pages of the service may not change settings", hint=hint)
+        if not service.consent.revoke(canonical(origin)):
+            raise UnknownItem("Nothing was decided about this web site")
+
+    return forget
