@@ -103,7 +103,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     for _ in range(5):
         with open(path, "rb") as file:
             text = file.read(_LARGEST)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             content = json.loads(text)
             if isinstance(content, dict) and isinstance(content.get("pid"), int):
                 return content
