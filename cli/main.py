@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "scan": "Scan pages into files.",
     "devices": "List the scanners and what they can do.",
+    "serve": "Run the service that browsers and programs on this machine scan through.",
+    "status": "Show whether the service runs, where it answers, and what it does.",
+    "logs": "Show what the service wrote into its log.",
+    "install-service": "Have the service start by itself, or no longer.",
     "config": "Show, check and change the settings and the scan profiles.",
     "cert": "Make the service's certificate, renew it, and have browsers trust it.",
 }
@@ -177,7 +181,7 @@ def _load(name: str) -> Any:
 
     import typer
 
-    loaded: Any = typer.main.get_command(importlib.import_module(f"dwtsvc_cli.{name}").app)
+    loaded: Any = typer.main.get_command(importlib.import_module(f"dwtsvc_cli.{name.replace('-', '_')}").app)
     loaded.name = name
     return loaded
 

@@ -29,6 +29,7 @@ LARGEST = 10_000_000  # bytes of one file
 FILES = 5  # the one that is written, and older ones
 DETAIL = "    | "  # begins each line below the first of a record
 LEVELS = (0, 1, 14, 30)  # off; what happens; for finding faults; all that any library says
+FILE_ONLY = "file_only"  # extra={FILE_ONLY: True} in a record that is told on standard error in another way
 OFF = logging.CRITICAL + 1
 
 _FOREIGN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "litestar", "asyncio", "PIL")
@@ -144,6 +145,7 @@ def clean(text: str) -> str:
 def _stream(environ: Mapping[str, str]) -> logging.Handler:
     stream = ErrorStream(sys.stderr)
     stream.setFormatter(JournalFormatter() if to_journal(environ) else LineFormatter())
+    stream.addFilter(lambda record: not getattr(record, FILE_ONLY, False))
     return stream
 
 
@@ -212,10 +214,14 @@ def _open_private(path: str, flags: int) -> int:
 # Reading it
 
 
-def newest(path: Path, count: int) -> list[Entry]:
-    """The last `count` records, the newest last, from the older files too. Raises FileAccess."""
+def newest(path: Path, count: int, *, since: int = 0) -> list[Entry]:
+    """The last `count` records, the newest last, from file number `since` (0 is `path` itself) and those before it.
+
+    Raises FileAccess.
+    """
     found: list[Entry] = []
-    for each in [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, FILES))]:
+    for number in range(since, FILES):
+        each = path.with_name(f"{path.name}.{number}") if number else path
         if len(found) >= count:
             break
         found = list(entries(_lines(each))) + found
@@ -241,24 +247,25 @@ def _entry(head: re.Match[str], detail: list[str]) -> Entry:
     return Entry(head[1], head[2], head[3], head[4], tuple(detail))
 
 
-def follow(path: Path) -> Iterator[Entry]:
-    """Records as they are written, for ever, through every change of the file. Raises FileAccess."""
-    file, part = _opened_at_end(path), ""
+def follow(path: Path, count: int) -> Iterator[Entry]:
+    """The last `count` records and then each one as it is written, for ever, through every change of the file.
+
+    Raises FileAccess.
+    """
+    file = _opened(path)
+    present = list(entries(file.read().split("\n"))) if file else []
+    older = newest(path, count, since=1) if len(present) < count else []
+    yield from [*older, *present][-count:] if count else []
+    part = ""
     while True:
-        part += file.read() if file else ""
-        whole, _, part = part.rpartition("\n")
-        yield from entries(whole.split("\n"))
         if file is None or _is_another(path, file):
             rest = file.read() if file else ""
             yield from entries((part + rest).split("\n"))
             file, part = _opened(path), ""
+        part += file.read() if file else ""
+        whole, _, part = part.rpartition("\n")
+        yield from entries(whole.split("\n"))
         time.sleep(_LOOK_EVERY)
-
-
-def _opened_at_end(path: Path) -> TextIO | None:
-    if file := _opened(path):
-        file.seek(0, os.SEEK_END)
-    return file
 
 
 def _opened(path: Path) -> TextIO | None:

@@ -35,6 +35,7 @@ QUICK_DELAY = 0.2  # seconds
 BACK_OFF = (20.0, 40.0, 60.0)  # at most 15 restarts in ten minutes
 STOP_WITHIN = 15.0  # then the service is killed
 OLD_LEAVES_WITHIN = 3.0  # a service whose monitor was killed needs up to 2 s
+_SAID = "dwtsvc: "  # begins the line in which a command tells its error
 TAIL = 8192  # bytes of standard error kept in a dump
 
 # done, bad arguments, missing dependency, bad configuration, port in use, do not restart, cancelled
@@ -152,10 +153,11 @@ class Monitor:
             return 71
         assert self._child is not None
         code = self._child.wait()
-        self._reason = _described(code)
         last = words.last()
         if dump:
-            _finish(dump, code in FINAL or self._stopping, f"{self._reason} after {monotonic() - born:.1f} s", last)
+            in_order = code in FINAL or self._stopping
+            _finish(dump, in_order, f"{_described(code)} after {monotonic() - born:.1f} s", last)
+        self._reason = _described(code) + _complaint(last)
         return code
 
     def _start(self, dump: Path | None) -> Words:
@@ -177,7 +179,7 @@ class Monitor:
         """Sit out a delay; False if the service shall not be started again."""
         when = datetime.now(UTC) + timedelta(seconds=delay)
         self._write("waiting", when.isoformat(timespec="seconds"))
-        _tell(f"the service ended ({self._reason}); it starts again in {delay:g} s")
+        _tell(f"the service ended: {self._reason}; it starts again in {delay:g} s")
         end = monotonic() + delay
         self._at_once = False
         while not self._stopping and not self._at_once and monotonic() < end:
@@ -242,8 +244,14 @@ def _described(code: int) -> str:
             return f"killed by {signal.Signals(-code).name}"
         except ValueError:
             return f"killed by signal {-code}"
-    meaning = dict(exit_codes()).get(code)
-    return f"exit code {code}" + (f", {meaning}" if meaning else "")
+    meaning = dict(exit_codes()).get(code, "")
+    return f"exit code {code}, {meaning.partition(',')[0]}".removesuffix(", ")
+
+
+def _complaint(last_words: str) -> str:
+    """The error that the command told last, in brackets."""
+    told = [line for line in last_words.splitlines() if line.startswith(_SAID)]
+    return f" ({escape(redact(told[-1].removeprefix(_SAID)))})" if told else ""
 
 
 def _finish(dump: Path, in_order: bool, ending: str, last_words: str) -> None:
