@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import JSONBody
+from litestar.params import FromQuery, HeaderParameter, JSONBody
 from litestar.response import Stream
 
 from dwtsvc.errors import BadArguments, DwtsvcError
@@ -69,11 +69,11 @@ def routes(service: Service) -> list[Any]:
     @post("/f/LoadFile", opt={"access": Access.EDIT}, status_code=200)
     async def load_file(
         request: Request[Any, Any, Any],
-        id: str = FIRST_CLIENT,
-        insertAt: int | None = None,
-        dpi: int = 200,
-        gray: bool = False,
-        password: Annotated[str | None, msgspec.Meta(max_length=128)] = None,
+        id: FromQuery[str] = FIRST_CLIENT,
+        insertAt: FromQuery[int | None] = None,
+        dpi: FromQuery[int] = 200,
+        gray: FromQuery[bool] = False,
+        password: Annotated[str | None, HeaderParameter(name="DWT-DOC-PASSWORD")] = None,
     ) -> Response[bytes]:
         """Load a file that is sent as it is, at most 64 MiB; the ids of the new images."""
         client = client_of(request, client_id(id.encode()))

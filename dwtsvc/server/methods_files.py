@@ -10,7 +10,7 @@ import msgspec
 
 from dwtsvc.errors import BadArguments, TooLarge
 from dwtsvc.formats import PageEncoder
-from dwtsvc.server import loading, saving
+from dwtsvc.server import loading, saving, uploading
 from dwtsvc.server.access import Access
 from dwtsvc.server.client import Client
 from dwtsvc.server.methods import Group, Result
@@ -48,6 +48,17 @@ class Saved(msgspec.Struct, frozen=True):
     quality: int = 80
     compression: str = "auto"
     title: str = ""
+
+
+class Uploaded(Saved, frozen=True, kw_only=True):
+    """POST sends a form with the file in `fieldName`, PUT the file alone; `fields` and `headers` go with it."""
+
+    url: str
+    method: str = "POST"
+    fieldName: str = "RemoteFile"
+    fileName: str = ""
+    fields: dict[str, str] = {}
+    headers: dict[str, str] = {}
 
 
 @METHODS.method("LoadImage", Access.EDIT, Loaded)
@@ -106,3 +117,22 @@ def _encoder(wants: Saved) -> PageEncoder:
     if wants.type not in saving.MEDIA_TYPES:
         raise BadArguments(f"There is no type '{wants.type}'", hint=f"Choose one of: {', '.join(saving.MEDIA_TYPES)}.")
     return PageEncoder(wants.type, quality=wants.quality, tiff_compression=compression, title=wants.title)
+
+
+@METHODS.method("HTTPUpload", Access.UPLOAD, Uploaded)
+def upload(client: Client, wants: Uploaded) -> Result:
+    """Send images as a file to the site of the page, or to one that the owner allows; its status and its answer."""
+    allowed = {*client.service.settings.upload_targets, client.caller.origin or ""} - {""}
+    parcel = uploading.Parcel(
+        wants.url,
+        saving.MEDIA_TYPES.get(wants.type, ""),
+        wants.method,
+        wants.fieldName,
+        wants.fileName or f"scan.{wants.type}",
+        wants.fields,
+        wants.headers,
+    )
+    uploading.checked(parcel, allowed)  # before the file is made
+    with save(client, wants).content as content:
+        reply = uploading.upload(parcel, content, allowed)
+    return [reply.status, reply.text]

@@ -7,7 +7,9 @@ import inspect
 import io
 import json
 import re
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ class Page:
     def __init__(self, client: TestClient[Any], callers: dict[str, Caller], caller: Caller, id: str = "1") -> None:
         self.client, self.callers, self.caller, self.id = client, callers, caller, id
 
-    def ask(self, method: str, status: int = 200, **params: object) -> Any:
+    def ask(self, method: str, status: int = 200, /, **params: object) -> Any:
         self.callers["now"] = self.caller
         answer = self.client.post(f"/f/{method}", json={"id": self.id, "cmdId": "7", "params": params})
         assert answer.status_code == status, answer.text
@@ -338,3 +340,102 @@ def test_the_documentation_lists_every_method_as_it_is() -> None:
         assert f"| `{method.name}` | {wants} | {method.access} | {about} |\n" in text
     named = re.findall(r"^\| `([A-Z]\w+)` \|", text, re.MULTILINE)
     assert sorted(named) == sorted(classic.METHODS)
+
+
+def test_a_scan_fills_the_buffer(page: Page) -> None:
+    (first,) = page.load(picture())
+    page.ask("SetDefaultTag", name="scanned")
+    config = {"Resolution": 50, "IfFeederEnabled": True}
+    (ids,) = page.ask("AcquireImage", device="virtual:adf?pages=3&seed=2", config=config, insertAt=0)
+    shown = page.ask("GetImages")
+    assert [each["id"] for each in shown] == [*ids, first]
+    assert [each["tags"] for each in shown] == [["scanned"]] * 3 + [[]]
+    assert {each["dpi"] for each in shown[:3]} == {50.0}
+    assert page.ask("CancelAllPendingTransfers") == [False]
+
+
+def test_after_a_jam_the_images_before_it_are_there(page: Page) -> None:
+    page.ask("SelectDevice", device="virtual:adf?pages=5&jam=3")
+    said = page.ask("AcquireImage", 409, config={"Resolution": 50})
+    assert said["code"] == -1020 and page.ask("HowManyImagesInBuffer") == [2]
+
+
+def test_a_busy_scanner_and_a_wrong_wish_are_told(page: Page) -> None:
+    assert page.ask("AcquireImage", 400, device="virtual:adf", config={"Resolution": 1})["code"] == -2113
+    assert page.ask("AcquireImage", 423, device="virtual:adf?busy=1")["code"] == -1004
+    assert page.ask("AcquireImage", 404, device="nonsense:1")["code"] == -1003
+
+
+def test_empty_pages_can_be_left_out(page: Page) -> None:
+    def scan(seed: int, remove: bool) -> None:
+        device = f"virtual:adf?pages=2&document=blank&seed={seed}"
+        page.ask("AcquireImage", device=device, config={"Resolution": 75}, removeBlank=remove)
+
+    scan(1, True)
+    assert page.ask("HowManyImagesInBuffer") == [0]
+    scan(2, False)
+    assert page.ask("HowManyImagesInBuffer") == [2]
+
+
+class Desk(BaseHTTPRequestHandler):
+    """A site that takes files."""
+
+    def do_POST(self) -> None:
+        length = int(self.headers["content-length"])
+        self.server.taken.append((self.command, dict(self.headers), self.rfile.read(length)))  # type: ignore[attr-defined]
+        self.send_response(302 if self.path == "/away" else 201)
+        self.send_header("location", "http://127.0.0.1:1/")
+        self.end_headers()
+        self.wfile.write(b"taken")
+
+    do_PUT = do_POST
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def desk() -> Iterator[Any]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Desk)
+    server.taken = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_images_are_uploaded_to_the_site_that_asks(pages: Any, desk: Any) -> None:
+    site = f"http://127.0.0.1:{desk.server_port}"
+    page = pages(of_origin(site, SCOPES))
+    page.load(picture(0), picture(1))
+    how = {"url": f"{site}/in?x=1", "indices": [0, 1], "fields": {"user": "ann"}, "headers": {"X-Key": "k"}}
+    assert page.ask("HTTPUpload", **how) == [201, "taken"]
+    assert page.ask("HTTPUpload", url=f"{site}/in", type="png", method="PUT") == [201, "taken"]
+    assert page.ask("HTTPUpload", url=f"{site}/away", type="png")[0] == 302  # and nobody went there
+    (_, headers, form), (method, _, file) = desk.taken[:2]
+    assert headers["X-Key"] == "k" and b'name="user"\r\n\r\nann\r\n' in form
+    assert b'filename="scan.pdf"\r\nContent-Type: application/pdf\r\n\r\n%PDF-' in form
+    assert method == "PUT" and same(Image.open(io.BytesIO(file)), picture(0))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "http://127.0.0.1:1/"},
+        {"url": "https://b.example/"},
+        {"url": "https://a.example.evil/"},
+        {"url": "https://a.example@evil.example/"},
+        {"url": "http://a.example/"},
+        {"url": "https://a.example:8443/"},
+        {"url": "file:///etc/passwd"},
+        {"url": "https://a.example/", "method": "DELETE"},
+        {"url": "https://a.example/", "headers": {"Host": "b.example"}},
+        {"url": "https://a.example/", "headers": {"X-A": "1\r\nX-B: 2"}},
+        {"url": "https://a.example/", "headers": {"X A": "1"}},
+    ],
+)
+def test_nothing_is_uploaded_anywhere_else(page: Page, wrong: dict[str, Any]) -> None:
+    page.load(picture())
+    assert page.ask("HTTPUpload", 400, **wrong)["code"] == -2113
