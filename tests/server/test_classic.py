@@ -417,7 +417,7 @@ def test_images_are_uploaded_to_the_site_that_asks(pages: Any, desk: Any) -> Non
     (_, headers, form), (method, _, file) = desk.taken[:2]
     assert headers["X-Key"] == "k" and b'name="user"\r\n\r\nann\r\n' in form
     assert b'filename="scan.pdf"\r\nContent-Type: application/pdf\r\n\r\n%PDF-' in form
-    assert method == "PUT" and same(Image.open(io.BytesIO(file)), picture(0))
+    assert method == "PUT" and same(Image.open(io.BytesIO(file)), picture(1))
 
 
 @pytest.mark.parametrize(
