@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, delete, get, post
+from litestar.params import QueryParameter
 
 from dwtsvc.errors import ServiceRefused, UnknownItem
 from dwtsvc.server import access, welcome
@@ -24,10 +25,12 @@ POLICY = (
 )
 A_DAY = "public, max-age=86400"
 
+Origin = Annotated[str, QueryParameter(name="origin", max_length=300)]
+
 _FILES = {
-    "style.css": "text/css; charset=utf-8",
-    "welcome.js": "text/javascript; charset=utf-8",
-    "consent.js": "text/javascript; charset=utf-8",
+    "style.css": "text/css",
+    "welcome.js": "text/javascript",
+    "consent.js": "text/javascript",
 }
 _ICONS = {"favicon.svg": "image/svg+xml", "favicon.ico": "image/vnd.microsoft.icon"}
 
@@ -35,7 +38,7 @@ _ICONS = {"favicon.svg": "image/svg+xml", "favicon.ico": "image/vnd.microsoft.ic
 def routes(service: Service) -> list[Any]:
     """The handlers, over the service. What they change, a web site cannot, whatever it has consent for."""
     page = Template((WEB / "welcome.html").read_text("utf-8"))
-    files = [_file(name, media, Access.PAGE) for name, media in {**_FILES, "consent.html": ""}.items() if media]
+    files = [_file(name, media, Access.PAGE) for name, media in _FILES.items()]
     icons = [_file(name, media, Access.PUBLIC) for name, media in _ICONS.items()]
     return [*files, *icons, _welcome(service, page), _consent(), _legal(), _health(), _look(service), _forget(service)]
 
@@ -52,7 +55,7 @@ def _file(name: str, media: str, needed: Access) -> Any:
 
 
 def _html(body: str) -> Response[bytes]:
-    return Response(body.encode(), media_type="text/html; charset=utf-8", headers={"content-security-policy": POLICY})
+    return Response(body.encode(), media_type="text/html", headers={"content-security-policy": POLICY})
 
 
 def _welcome(service: Service, page: Template) -> Any:
@@ -77,7 +80,7 @@ def _legal() -> Any:
     @get("/legal.txt", opt={"access": Access.PAGE}, sync_to_thread=True, include_in_schema=False)
     def notice() -> Response[bytes]:
         """The licences of all parts."""
-        return Response(_notice(), media_type="text/plain; charset=utf-8")
+        return Response(_notice(), media_type="text/plain")
 
     return notice
 
@@ -93,7 +96,7 @@ def _health() -> Any:
     @get("/healthz", opt={"access": Access.HEALTH}, sync_to_thread=False)
     def health() -> Response[bytes]:
         """Whether the service answers. It says nothing else."""
-        return Response(b"ok\n", media_type="text/plain; charset=utf-8")
+        return Response(b"ok\n", media_type="text/plain")
 
     return health
 
@@ -109,7 +112,7 @@ def _look(service: Service) -> Any:
 
 def _forget(service: Service) -> Any:
     @delete("/web/origins", opt={"access": Access.ADMIN}, sync_to_thread=True, status_code=204, include_in_schema=False)
-    def forget(request: Request[Any, Any, Any], origin: str) -> None:
+    def forget(request: Request[Any, Any, Any], origin: Origin) -> None:
         """Forget what was decided about a web site."""
         if access.caller(request).kind == "own" and not service.settings.enable_web_setup:
             hint = "Run `dwtsvc origins revoke`, or set enable_web_setup."

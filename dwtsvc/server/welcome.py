@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from dwtsvc.server.grants import Grant
     from dwtsvc.server.service import Service
 
-LOG_LEVELS = {0: "off", 1: "errors and events", 14: "details", 30: "everything"}
-
+_LOGGED = {0: "nothing", 1: "errors and events", 14: "details", 30: "all details"}
 _GOOD, _WARN, _BAD = "good", "warn", "bad"
 _DOORS = {"open": ("open", _GOOD), "taken": ("taken", _WARN), "failed": ("failed", _BAD)}
 _JOBS = {"faulted": _BAD, "running": _GOOD, "completed": _GOOD}
@@ -96,7 +95,7 @@ def _status(status: Mapping[str, Any]) -> Markup:
         ("Running since", _time(status["started"])),
         ("Version", status["version"]),
         ("Process", str(status["pid"])),
-        ("After a crash", f"restarted by process {monitor}" if monitor else "restarted by whoever started it"),
+        ("Monitor", f"process {monitor}, starts it again after a crash" if monitor else "none"),
     )
 
 
@@ -117,8 +116,23 @@ def _virtual(device: Mapping[str, Any]) -> Markup:
 def _doors(doors: Sequence[Mapping[str, Any]]) -> Markup:
     if not doors:
         return element("p", "The service does not say where it listens.", class_="muted")
-    rows = [(element("code", _address(door)), _door_state(door)) for door in doors]
+    rows = [(_addresses(alike), _door_state(alike[0])) for alike in _alike(doors)]
     return _table(("Address", "State"), rows)
+
+
+def _alike(doors: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The doors of one port are shown as one where there is the same to say of them."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for door in doors:
+        key = tuple(door.get(name, "") for name in ("scheme", "port", "state", "holder", "reason"))
+        groups.setdefault(key, []).append(door)
+    return list(groups.values())
+
+
+def _addresses(alike: Sequence[Mapping[str, Any]]) -> Markup:
+    first = element("code", _address(alike[0]))
+    others = ", ".join(each["host"] for each in alike[1:])
+    return joined(first, " ", element("span", f"and {others}", class_="muted")) if others else first
 
 
 def _door_state(door: Mapping[str, Any]) -> Markup:
@@ -208,12 +222,12 @@ def _jobs(jobs: Sequence[Mapping[str, Any]]) -> Markup:
 
 def _log(level: int, *, changeable: bool) -> Markup:
     if not changeable:
-        said = joined("Logging ", element("strong", LOG_LEVELS.get(level, str(level))), ". Change it with:")
-        command = _command("dwtsvc config set log_level 14")
-        return joined(element("p", said), command, element("p", "Read the log with:"), _command("dwtsvc logs"))
+        said = joined("It holds ", element("strong", _LOGGED.get(level, str(level))), ". Read it with:")
+        change = element("p", "Change what it holds, from the next start on:")
+        return joined(element("p", said), _command("dwtsvc logs"), change, _command("dwtsvc config set LogLevel 14"))
     options = [
         element("option", f"{number}: {word}", value=str(number), selected=number == level)
-        for number, word in LOG_LEVELS.items()
+        for number, word in _LOGGED.items()
     ]
     label = element("label", "How much is logged", for_="log-level")
     return element("p", label, " ", element("select", *options, id="log-level", disabled=True))

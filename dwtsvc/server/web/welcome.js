@@ -109,4 +109,5 @@ document.addEventListener("visibilitychange", () => document.hidden || refresh()
 byId("origins-title").tabIndex = -1;
 for (const id of PARTS) shown.set(id, byId(id).innerHTML);
 enliven(document);
+if (!byId("devices-list").querySelector("li")) attempt(byId("look"), look); // nobody may have asked since the start
 setInterval(() => document.hidden || refresh(), EVERY);
