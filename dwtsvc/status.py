@@ -181,7 +181,7 @@ def _get(door: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, dict
 def _object(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
