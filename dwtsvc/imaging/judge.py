@@ -1,15 +1,16 @@
-"""What a page is: colour, gray, or black and white; in doubt the richer one, which loses nothing. How it leans."""
+"""What a page is: colour, gray, or black and white; in doubt the richer one. Whether it is blank; how it leans."""
 
 from __future__ import annotations
 
 from PIL import Image, ImageChops, ImageFilter
 
+from dwtsvc.imaging.blank import Blank, blank
 from dwtsvc.imaging.paper import level_of
 from dwtsvc.imaging.pixels import plain, to_8bit
 from dwtsvc.imaging.skew import skew
 from dwtsvc.model import Mode
 
-__all__ = ["mode_of", "neutral", "skew"]
+__all__ = ["Blank", "blank", "mode_of", "skew"]
 
 REDUCTION = 4  # 300 dpi to 75: averages noise away, keeps a pen stroke
 COLOURFUL = 40  # levels between the strongest and weakest channel, once the paper's tint is taken off
@@ -28,13 +29,13 @@ def mode_of(image: Image.Image) -> Mode:
         return Mode.LINEART
     small = image.reduce(REDUCTION)
     if small.mode == "RGB":
-        small = neutral(small)
+        small = _neutral(small)
         if _is_colourful(small):
             return Mode.COLOR
     return Mode.GRAY if _has_tones(small.convert("L")) else Mode.LINEART
 
 
-def neutral(image: Image.Image) -> Image.Image:
+def _neutral(image: Image.Image) -> Image.Image:
     """The image with its paper made white: each channel stretched so that the paper's tint is gone."""
     bands = [_stretched(band) for band in image.split()]
     return Image.merge("RGB", bands)
