@@ -81,12 +81,12 @@ def _labelled(number: Cap | Con | Kind) -> Labelled:
 
 
 def _pixel_types(_: Capabilities, at: SourceCapabilities) -> CapabilityDetails:
-    numbers: list[CapValue] = sorted(PIXEL_TYPE_OF[mode] for mode in at.modes if mode in PIXEL_TYPE_OF)
+    numbers: list[CapValue] = [*sorted(PIXEL_TYPE_OF[mode] for mode in at.modes if mode in PIXEL_TYPE_OF)]
     return _enumeration(Cap.PIXELTYPE, Kind.UINT16, numbers, numbers[-1])
 
 
 def _bit_depths(_: Capabilities, at: SourceCapabilities) -> CapabilityDetails:
-    depths: list[CapValue] = sorted(BIT_DEPTHS[mode] for mode in at.modes if mode in BIT_DEPTHS)
+    depths: list[CapValue] = [*sorted(BIT_DEPTHS[mode] for mode in at.modes if mode in BIT_DEPTHS)]
     return _enumeration(Cap.BITDEPTH, Kind.UINT16, depths, depths[-1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Literal
 
 from litestar.response import Stream
@@ -64,10 +65,11 @@ def chosen(buffer: Buffer, pages: str, wanted: Wanted) -> list[Leaf]:
     return leaves
 
 
-def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted) -> BinaryIO:
-    """The file, in memory where the system can, at its beginning. Raises BadArguments for what cannot be done."""
+def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, folder: Path, *, secret: bool) -> BinaryIO:
+    """The file, at its beginning; see `sheets.work_file` for where. Raises BadArguments for what cannot be done."""
     _check(wanted)
-    file = sheets.memory_file()
+    size = sum(leaf.page.size for leaf in leaves)
+    file = sheets.work_file(folder, size, secret=secret)
     try:
         if wanted.one_page:
             _write_page(buffer, leaves[0], wanted, file)
@@ -75,7 +77,7 @@ def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted) -> BinaryIO:
             _write_document(buffer, leaves, wanted, file)
         file.seek(0)
         if wanted.media_type == "application/pdf":
-            return finishing.finished(file, wanted.about, wanted.password, wanted.version, wanted.page_type)
+            return _finished(file, wanted, sheets.work_file(folder, size, secret=secret))
     except InvalidOutput as error:
         file.close()
         raise BadInput(error.what, why=error.why, hint=error.hint) from error
@@ -83,6 +85,19 @@ def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def _finished(file: BinaryIO, wanted: Wanted, target: BinaryIO) -> BinaryIO:
+    """The PDF with what it gets after its pages; the one of the two files that is not needed is closed."""
+    try:
+        changed = finishing.finish(file, target, wanted.about, wanted.password, wanted.version, wanted.page_type)
+    except BaseException:
+        target.close()
+        raise
+    made, other = (target, file) if changed else (file, target)
+    other.close()
+    made.seek(0)
+    return made
 
 
 def _check(wanted: Wanted) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import MediaType, Response, delete, get, post
-from litestar.params import Body, Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from dwtsvc.server import sheets, waiting
 from dwtsvc.server.access import Access, caller
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
 JOBS = "/DWTAPI/ScanJobs"
-Timeout = Annotated[int, Parameter(ge=1, le=DAY, description="Seconds the scanner may be silent.")]
+Timeout = Annotated[int, QueryParameter(ge=1, le=DAY, description="Seconds the scanner may be silent.")]
 
 
 def routes(service: Service) -> list[Any]:
@@ -35,12 +35,10 @@ def routes(service: Service) -> list[Any]:
         opt={"access": Access.SCAN},
         media_type=MediaType.TEXT,
         responses=problems(404, 409, 423, 502, 504),
-        operation_class=described(body={"device": "virtual:adf?pages=2", "config": {"Resolution": 200}}),
+        operation_class=described(optional=True, body={"device": "virtual:adf?pages=2", "config": {"Resolution": 200}}),
         summary="Scan; the answer is the id of the job",
     )
-    async def create_job(
-        request: Req, data: Annotated[OldCreateJob | None, Body()] = None, timeout: Timeout = 30
-    ) -> str:
+    async def create_job(request: Req, data: JSONBody[OldCreateJob | None] = None, timeout: Timeout = 30) -> str:
         body, who = data or OldCreateJob(), caller(request)
         device = await service.bridge.run(choice.device, who, body.device)
         held = await service.bridge.run(begin, service, who, device, body, float(timeout))
@@ -54,7 +52,7 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(types=("image/png",)),
         summary="Wait for the next page",
     )
-    async def next_document(request: Req, job: str) -> Response[bytes]:
+    async def next_document(request: Req, job: FromPath[str]) -> Response[bytes]:
         held = service.holdings.job(caller(request).bucket, job)
         try:
             found = await waiting.next_page(service, request, held, "content")
@@ -77,7 +75,7 @@ def routes(service: Service) -> list[Any]:
         responses=problems(*KNOWN),
         summary="Delete a job with its pages",
     )
-    async def delete_job(request: Req, job: str) -> str:
+    async def delete_job(request: Req, job: FromPath[str]) -> str:
         held = service.holdings.job(caller(request).bucket, job)
         await service.bridge.run(service.holdings.delete_job, held)
         return ""

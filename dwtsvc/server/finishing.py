@@ -44,10 +44,12 @@ def _is_date(text: str) -> bool:
     return all(part is None or low <= int(part) <= high for part, (low, high) in parts)
 
 
-def finished(file: BinaryIO, about: dict[str, str], password: str, version: str, page_type: int) -> BinaryIO:
-    """The PDF with all that; the file itself where nothing of it is asked for."""
+def finish(
+    file: BinaryIO, target: BinaryIO, about: dict[str, str], password: str, version: str, page_type: int
+) -> bool:
+    """Write the PDF with all that into another file; False, and nothing written, where nothing of it is asked for."""
     if not (about or password or version or page_type):
-        return file
+        return False
     writer = _writer(file)
     if page_type:
         for page in writer.pages:
@@ -58,7 +60,8 @@ def finished(file: BinaryIO, about: dict[str, str], password: str, version: str,
         writer.pdf_header = f"%PDF-{max(version, ITS_VERSION) if password else version}"
     if password:
         writer.encrypt(password, algorithm=ENCRYPTION)
-    return _rewritten(writer, file)
+    writer.write(target)
+    return True
 
 
 def _writer(file: BinaryIO) -> PdfWriter:
@@ -88,17 +91,3 @@ def _put_on_paper(page: Any, width: float, height: float) -> None:
     for box in ("mediabox", "cropbox", "trimbox", "bleedbox", "artbox"):
         setattr(page, box, RectangleObject((0, 0, across, down)))
     page.pop("/UserUnit", None)
-
-
-def _rewritten(writer: PdfWriter, file: BinaryIO) -> BinaryIO:
-    from dwtsvc.server.sheets import memory_file
-
-    made = memory_file()
-    try:
-        writer.write(made)
-    except BaseException:
-        made.close()
-        raise
-    file.close()
-    made.seek(0)
-    return made

@@ -29,5 +29,7 @@ def document(service: Service) -> OpenAPIConfig:
         license=License("MIT", identifier="MIT"),
         servers=[Server(url="/")],
         render_plugins=[JsonRenderPlugin(path=["/openapi.json", "/"])],
-        openapi_router=Router(path="/schema", route_handlers=[], opt={"access": Access.HEALTH}),
+        openapi_router=Router(
+            path="/schema", route_handlers=[], include_in_schema=False, opt={"access": Access.HEALTH}
+        ),
     )

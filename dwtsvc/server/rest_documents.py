@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import delete, get, patch, post
-from litestar.params import Body, Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import UNSET
 
@@ -32,10 +32,10 @@ EXAMPLE = DocumentInfo("Yk1pU2dWc1ZtT0pBb3d3Zg", [DocumentPage("c0JfZ1ZsQW1WbkZ0
 SOURCE = "http://127.0.0.1:18622/api/device/scanners/jobs/<job>/next-page?page=<imageuid>"
 
 Password = Annotated[
-    str | None, Parameter(header="DWT-DOC-PASSWORD", description="The document's password, if it has one.")
+    str | None, HeaderParameter(name="DWT-DOC-PASSWORD", description="The document's password, if it has one.")
 ]
-OldPassword = Annotated[str | None, Parameter(header="X-DICS-DOC-PASSWORD", description="The same, by its older name.")]
-Text = Annotated[str, Parameter(max_length=4096)]
+OldPassword = Annotated[str | None, HeaderParameter(name="X-DICS-DOC-PASSWORD", description="Its older name.")]
+Text = Annotated[str, QueryParameter(max_length=4096)]
 
 
 def info(uid: str, buffer: Buffer) -> DocumentInfo:
@@ -62,10 +62,10 @@ def routes(service: Service) -> list[Any]:
         DOCUMENTS,
         opt={"access": Access.EDIT},
         responses=problems(),
-        operation_class=described(body={"password": "secret"}, answer=DocumentInfo(EXAMPLE.uid, [])),
+        operation_class=described(optional=True, body={"password": "secret"}, answer=DocumentInfo(EXAMPLE.uid, [])),
         summary="Make an empty document; with a password it is encrypted",
     )
-    async def create_document(request: Req, data: Annotated[CreateDocument | None, Body()] = None) -> DocumentInfo:
+    async def create_document(request: Req, data: JSONBody[CreateDocument | None] = None) -> DocumentInfo:
         await service.bridge.run(check_room, service, request)
         password = data.password if data else ""
         uid, buffer = await service.bridge.run(documents.create, caller(request).bucket, password)
@@ -89,7 +89,7 @@ def routes(service: Service) -> list[Any]:
         summary="The pages and metadata of a document",
     )
     async def document_info(
-        request: Req, document: str, password: Password = None, old: OldPassword = None
+        request: Req, document: FromPath[str], password: Password = None, old: OldPassword = None
     ) -> DocumentInfo:
         return info(document, await opened(request, document))
 
@@ -101,7 +101,7 @@ def routes(service: Service) -> list[Any]:
         summary="Replace the metadata of a document",
     )
     async def change_document(
-        request: Req, document: str, data: ChangeDocument, password: Password = None
+        request: Req, document: FromPath[str], data: JSONBody[ChangeDocument], password: Password = None
     ) -> DocumentInfo:
         buffer = await opened(request, document)
         await service.bridge.run(buffer.describe, data.metadata)
@@ -113,7 +113,7 @@ def routes(service: Service) -> list[Any]:
         responses=problems(404),
         summary="Delete a document",
     )
-    async def delete_document(request: Req, document: str, password: Password = None) -> None:
+    async def delete_document(request: Req, document: FromPath[str], password: Password = None) -> None:
         await service.bridge.run(documents.delete, caller(request).bucket, document, password_of(request))
 
     @post(
@@ -124,7 +124,9 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(body={"source": SOURCE, "insertPos": 1}, answer=EXAMPLE),
         summary="Copy a scanned page into a document",
     )
-    async def insert_page(request: Req, document: str, data: InsertPage, password: Password = None) -> DocumentInfo:
+    async def insert_page(
+        request: Req, document: FromPath[str], data: JSONBody[InsertPage], password: Password = None
+    ) -> DocumentInfo:
         buffer = await opened(request, document)
         await service.bridge.run(check_room, service, request)
         sheet = await sheets.of_source(service, request, data.source)
@@ -138,7 +140,9 @@ def routes(service: Service) -> list[Any]:
         responses=problems(404),
         summary="Delete a page, by its id or its index from 0",
     )
-    async def delete_page(request: Req, document: str, page: str, password: Password = None) -> None:
+    async def delete_page(
+        request: Req, document: FromPath[str], page: FromPath[str], password: Password = None
+    ) -> None:
         buffer = await opened(request, document)
         leaf = contents.leaf_of(buffer, page)
         await service.bridge.run(buffer.remove, [leaf.id])
@@ -152,23 +156,23 @@ def routes(service: Service) -> list[Any]:
     )
     async def document_content(
         request: Req,
-        document: str,
+        document: FromPath[str],
         password_header: Password = None,
-        media_type: Annotated[contents.DocumentType, Parameter(query="type")] = "application/pdf",
-        pages: Annotated[Text, Parameter(description="Indices from 0, or page ids, with commas between.")] = "",
-        compression: Annotated[int, Parameter(ge=0, le=65_535, description="See docs/rest-api.md.")] = 0,
-        quality: Annotated[int, Parameter(ge=0, le=100, description="Of JPEG; higher is better.")] = 80,
-        page_type: Annotated[int, Parameter(query="pageType", ge=0, le=9, description="The paper of a PDF.")] = 0,
-        password: Annotated[str, Parameter(max_length=32, description="To open the PDF with.")] = "",
+        media_type: Annotated[contents.DocumentType, QueryParameter(name="type")] = "application/pdf",
+        pages: Annotated[Text, QueryParameter(description="Indices from 0, or page ids, with commas between.")] = "",
+        compression: Annotated[int, QueryParameter(ge=0, le=65_535, description="See docs/rest-api.md.")] = 0,
+        quality: Annotated[int, QueryParameter(ge=0, le=100, description="Of JPEG; higher is better.")] = 80,
+        page_type: Annotated[int, QueryParameter(name="pageType", ge=0, le=9, description="The paper of a PDF.")] = 0,
+        password: Annotated[str, QueryParameter(max_length=32, description="To open the PDF with.")] = "",
         author: Text = "",
         creator: Text = "",
-        creation_date: Annotated[Text, Parameter(query="creationDate")] = "",
-        key_words: Annotated[Text, Parameter(query="keyWords")] = "",
-        modified_date: Annotated[Text, Parameter(query="modifiedDate")] = "",
+        creation_date: Annotated[Text, QueryParameter(name="creationDate")] = "",
+        key_words: Annotated[Text, QueryParameter(name="keyWords")] = "",
+        modified_date: Annotated[Text, QueryParameter(name="modifiedDate")] = "",
         producer: Text = "",
         subject: Text = "",
         title: Text = "",
-        version: Annotated[contents.PdfVersion | None, Parameter()] = None,
+        version: Annotated[contents.PdfVersion | None, QueryParameter()] = None,
     ) -> Stream:
         said = {
             "Author": author,
@@ -191,7 +195,9 @@ def routes(service: Service) -> list[Any]:
         )
         buffer = await opened(request, document)
         leaves = contents.chosen(buffer, pages, wanted)
-        return contents.answer(await service.bridge.run(contents.write, buffer, leaves, wanted), media_type)
+        folder, secret = service.paths.create(service.paths.cache), bool(password_of(request))
+        file = await service.bridge.run(contents.write, buffer, leaves, wanted, folder, secret=secret)
+        return contents.answer(file, media_type)
 
     return [
         *(create_document, list_documents, document_info, change_document, delete_document),

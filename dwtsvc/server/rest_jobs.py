@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, delete, get, patch, post
-from litestar.params import Body, Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from dwtsvc.errors import WrongState
 from dwtsvc.model import JobState, Mode, ScanRequest
-from dwtsvc.server import events, jobwords, pagelinks, scancaps, waiting
+from dwtsvc.server import driversettings, events, jobwords, pagelinks, scancaps, waiting
 from dwtsvc.server.access import Access, Caller, caller
 from dwtsvc.server.capdetails import asked, details
 from dwtsvc.server.devicetext import Choice
@@ -39,10 +39,10 @@ KNOWN = (404, 410)
 
 Req = Request[Any, Any, Any]
 ProductKey = Annotated[
-    str | None, Parameter(header="DWT-PRODUCT-KEY", description="Taken as the token of the service, if it is that.")
+    str | None, HeaderParameter(name="DWT-PRODUCT-KEY", description="Taken as the token of the service, if it is that.")
 ]
-ShowUi = Annotated[bool, Parameter(query="showui", description="Ignored: no driver of this system shows a window.")]
-CapList = Annotated[str, Parameter(query="caps", description="Capability numbers with commas between; none is all.")]
+ShowUi = Annotated[bool, QueryParameter(name="showui", description="Ignored: no driver of this system shows a window.")]
+CapList = Annotated[str, QueryParameter(name="caps", description="Numbers with commas between; none is all.")]
 
 
 def begin(service: Service, who: Caller, device: str, body: CreateJob | OldCreateJob, timeout: float | None) -> Held:
@@ -86,11 +86,11 @@ def routes(service: Service, choice: Choice) -> list[Any]:
         JOBS,
         opt={"access": Access.SCAN},
         responses=problems(404, 409, 423, 502, 504),
-        operation_class=described(body=CREATE, answer=JobMade(UID, "running", SCANNER)),
+        operation_class=described(optional=True, body=CREATE, answer=JobMade(UID, "running", SCANNER)),
         summary="Scan, or get a scanner ready to scan",
     )
     async def create_job(
-        request: Req, data: Annotated[CreateJob | None, Body()] = None, product_key: ProductKey = None
+        request: Req, data: JSONBody[CreateJob | None] = None, product_key: ProductKey = None
     ) -> JobMade:
         body = data or CreateJob()
         who = caller(request)
@@ -117,17 +117,17 @@ def routes(service: Service, choice: Choice) -> list[Any]:
         operation_class=described(answer=JobInfo("completed", 0, jobwords.GOOD, 3)),
         summary="How a job is doing",
     )
-    async def job_info(request: Req, job: str) -> JobInfo:
+    async def job_info(request: Req, job: FromPath[str]) -> JobInfo:
         return jobwords.info(mine(request, job))
 
     @patch(
         f"{JOBS}/{{job:str}}",
         opt={"access": Access.SCAN},
         responses=problems(*KNOWN, 409),
-        operation_class=described(body={"status": "running"}, answer=JobStatus("running")),
+        operation_class=described(optional=True, body={"status": "running"}, answer=JobStatus("running")),
         summary="Start a pending job, or cancel one",
     )
-    async def change_job(request: Req, job: str, data: Annotated[ChangeJob | None, Body()] = None) -> JobStatus:
+    async def change_job(request: Req, job: FromPath[str], data: JSONBody[ChangeJob | None] = None) -> JobStatus:
         held = mine(request, job)
         if data is None or data.status == "running":
             await service.bridge.run(service.holdings.run_job, held)
@@ -142,7 +142,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
         responses=problems(*KNOWN),
         summary="Delete a job with its pages; one that runs is canceled first",
     )
-    async def delete_job(request: Req, job: str) -> None:
+    async def delete_job(request: Req, job: FromPath[str]) -> None:
         await service.bridge.run(service.holdings.delete_job, mine(request, job))
 
     @get(
@@ -151,7 +151,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
         responses=problems(*KNOWN, 409),
         summary="What the scanner of a pending job can do",
     )
-    async def capabilities(request: Req, job: str, caps: CapList = "") -> list[CapabilityDetails]:
+    async def capabilities(request: Req, job: FromPath[str], caps: CapList = "") -> list[CapabilityDetails]:
         held = pending(request, job)
         assert held.pending is not None
         return details(held.pending.station.capabilities, asked(caps))
@@ -163,10 +163,10 @@ def routes(service: Service, choice: Choice) -> list[Any]:
         operation_class=described(answer=DriverSettings("eyJkd3RzdmMiOjEsIm9wdGlvbnMiOnt9fQ==")),
         summary="The driver's own settings, as a text for the `settings` of a job",
     )
-    async def settings(request: Req, job: str, show_ui: ShowUi = True) -> DriverSettings:
+    async def settings(request: Req, job: FromPath[str], show_ui: ShowUi = True) -> DriverSettings:
         held = pending(request, job)
         assert held.pending is not None
-        return DriverSettings(scancaps.settings_text(held.pending.station.capabilities))
+        return DriverSettings(driversettings.text_of(held.pending.station.capabilities))
 
     @get(
         f"{JOBS}/{{job:str}}/events",
@@ -175,7 +175,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
         operation_class=described(types=("text/event-stream",)),
         summary="Watch a job, as server-sent events: state, page, progress, end",
     )
-    async def job_events(request: Req, job: str) -> Stream:
+    async def job_events(request: Req, job: FromPath[str]) -> Stream:
         return events.answer(events.of_job(service, mine(request, job), pagelinks.base(request)))
 
     return [create_job, list_jobs, job_info, change_job, delete_job, capabilities, settings, job_events]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from dwtsvc.errors import DwtsvcError, UnknownItem, WrongState
 from dwtsvc.model import JobState, PageInfo
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 IMAGES = ("image/png", "image/jpeg")
 FAULTS = (404, 409, 410, 422, 502, 504)  # what ends a job is told after its last good page
 
-Type = Annotated[ImageType, Parameter(query="type", description="The type of the image.")]
-NeededType = Annotated[ImageType, Parameter(query="type", required=True, description="The type of the image.")]
+Type = Annotated[ImageType, QueryParameter(name="type", description="The type of the image.")]
+NeededType = Annotated[ImageType, QueryParameter(name="type", required=True, description="The type of the image.")]
 Uid = Annotated[
-    str | None, Parameter(query="page", max_length=64, description="An imageuid: that page again; no cursor moves.")
+    str | None, QueryParameter(name="page", max_length=64, description="An imageuid: that page again; no cursor moves.")
 ]
-Index = Annotated[int, Parameter(query="page", ge=0, le=1_000_000, description="The page, from 0.")]
+Index = Annotated[int, QueryParameter(name="page", ge=0, le=1_000_000, description="The page, from 0.")]
 
 Bytes = Response[bytes]
 
@@ -47,7 +47,7 @@ def routes(service: Service) -> list[Any]:
         responses=problems(*FAULTS, none=True),
         summary="Wait for the next page and tell about it; a cursor of its own",
     )
-    async def next_page_info(request: Req, job: str) -> Response[list[OutputInfo]]:
+    async def next_page_info(request: Req, job: FromPath[str]) -> Response[list[OutputInfo]]:
         held = mine(request, job)
         try:
             found = await waiting.next_page(service, request, held, "info")
@@ -71,7 +71,7 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(types=IMAGES),
         summary="Wait for the next page, or fetch one again",
     )
-    async def next_page(request: Req, job: str, media_type: Type = "image/png", page: Uid = None) -> Bytes:
+    async def next_page(request: Req, job: FromPath[str], media_type: Type = "image/png", page: Uid = None) -> Bytes:
         held = mine(request, job)
         if page is not None:
             return await made(held, pagelinks.find(held.job, Link(held.uid, imageuid=page.lower())), media_type)
@@ -90,7 +90,7 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(types=IMAGES),
         summary="Fetch a page by its index, without waiting",
     )
-    async def content(request: Req, job: str, media_type: NeededType, page: Index) -> Bytes:
+    async def content(request: Req, job: FromPath[str], media_type: NeededType, page: Index) -> Bytes:
         held = mine(request, job)
         found = at_once(held, page)
         return await made(held, found, media_type) if found else nothing()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Response, post
+from litestar.params import JSONBody
 
 from dwtsvc.errors import BadArguments
 from dwtsvc.formats import image_of
@@ -35,7 +36,9 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(body={"source": SOURCE, "settings": "BestCoverage"}, answer=[barcodewords.EXAMPLE]),
         summary="Read the barcodes of a scanned page",
     )
-    async def read_barcode(request: Req, data: ReadBarcode, product_key: ProductKey = None) -> list[dict[str, Any]]:
+    async def read_barcode(
+        request: Req, data: JSONBody[ReadBarcode], product_key: ProductKey = None
+    ) -> list[dict[str, Any]]:
         engine = engine_of(data.settings)
         sheet = await sheets.of_source(service, request, data.source)
         return [barcodewords.shown(code) for code in await service.bridge.run(_barcodes, sheet, engine)]
@@ -51,7 +54,7 @@ def routes(service: Service) -> list[Any]:
         ),
         summary="Whether a scanned page is blank",
     )
-    async def check_blank(request: Req, data: CheckBlank) -> BlankResult:
+    async def check_blank(request: Req, data: JSONBody[CheckBlank]) -> BlankResult:
         _check_heights(data.settings)
         sheet = await sheets.of_source(service, request, data.source)
         return await service.bridge.run(_blank, sheet, data.settings)
@@ -67,7 +70,7 @@ def routes(service: Service) -> list[Any]:
         ),
         summary="A scanned page with edits, as a file; the page itself stays as it is",
     )
-    async def edit(request: Req, data: EditPage) -> Response[bytes]:
+    async def edit(request: Req, data: JSONBody[EditPage]) -> Response[bytes]:
         steps = [Step(name=each.name, values=each.values) for each in data.steps]
         _check_steps(steps)
         sheet = await sheets.of_source(service, request, data.source)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from dwtsvc.model import Device
@@ -25,7 +25,7 @@ SCANNER = Scanner("Epson DS-530", 256, '{"id":"sane:epsonds:libusb:001:004",...}
 
 Mask = Annotated[
     int | None,
-    Parameter(query="type", ge=0, le=0xFFFFFFFF, description="The sum of the scanner types wanted; none is 496."),
+    QueryParameter(name="type", ge=0, le=0xFFFFFFFF, description="The sum of the scanner types wanted; none is 496."),
 ]
 
 

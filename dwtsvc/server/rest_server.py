@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from litestar import get, patch
+from litestar.params import JSONBody
 
 from dwtsvc import logs
 from dwtsvc.server.access import Access
@@ -29,7 +30,7 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(body={"logLevel": 14}, answer=ServerSettings(14)),
         summary="Change how much is logged until the service ends",
     )
-    async def change_server(data: ChangeServer) -> ServerSettings:
+    async def change_server(data: JSONBody[ChangeServer]) -> ServerSettings:
         await service.bridge.run(logs.set_level, data.logLevel)
         service.log_level = data.logLevel
         return ServerSettings(service.log_level)

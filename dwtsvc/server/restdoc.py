@@ -7,7 +7,15 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import (
+    Example,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    RequestBody,
+    Schema,
+)
 
 from dwtsvc.server.restmodel import Problem
 
@@ -25,35 +33,42 @@ SAID = {
 
 def problems(*statuses: int, none: bool = False) -> Responses:
     """The refusals that a route knows of its own, with those that any has; `none` adds that there may be nothing."""
-    said = {
-        status: ResponseSpec(Problem, description=_words(status)) for status in sorted({*statuses, *GUARD, *ALWAYS})
-    }
-    return {204: ResponseSpec(None, description=SAID[204]), **said} if none else said
+    said = {status: _refusal(status) for status in sorted({*statuses, *GUARD, *ALWAYS})}
+    return {204: ResponseSpec(None, description=SAID[204], generate_examples=False), **said} if none else said
+
+
+def _refusal(status: int) -> ResponseSpec:
+    return ResponseSpec(Problem, description=_words(status), generate_examples=False)
 
 
 def _words(status: int) -> str:
     return SAID.get(status) or f"{HTTPStatus(status).phrase}."
 
 
-def described(*, body: Any = None, answer: Any = None, types: tuple[str, ...] = ()) -> type[Operation]:
-    """A route with an example of its body and of its answer, or one that answers bytes of these media types."""
+def described(
+    *, body: Any = None, answer: Any = None, types: tuple[str, ...] = (), optional: bool = False
+) -> type[Operation]:
+    """A route with an example of its body, which may be `optional`, and of its answer, or that answers bytes."""
 
     @dataclass
     class Described(Operation):
         def __post_init__(self) -> None:
-            if body is not None and isinstance(self.request_body, RequestBody):
-                for media in self.request_body.content.values():
-                    media.examples = {"example": Example(value=body)}
+            if isinstance(self.request_body, RequestBody):
+                self.request_body.required = not optional
+                _exemplify(self.request_body.content, body)
             for status, response in (self.responses or {}).items():
-                if not status.startswith("2") or getattr(response, "content", None) is None:
+                if not status.startswith("2") or not isinstance(response, OpenAPIResponse) or not response.content:
                     continue
                 if types:
-                    response.content = {each: _binary() for each in types}  # type: ignore[union-attr]
-                elif answer is not None:
-                    for media in response.content.values():  # type: ignore[union-attr]
-                        media.examples = {"example": Example(value=answer)}
+                    response.content = {each: _binary() for each in types}
+                _exemplify(response.content, answer)
 
     return Described
+
+
+def _exemplify(content: dict[str, OpenAPIMediaType], value: Any) -> None:
+    for media in content.values() if value is not None else ():
+        media.examples = {"example": Example(value=value)}
 
 
 def _binary() -> OpenAPIMediaType:

@@ -6,27 +6,19 @@ that it cannot do is refused with what it can.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from dwtsvc.errors import BadArguments
 from dwtsvc.model import MM_PER_INCH, Area, Capabilities, DriverOption, Mode, ScanRequest, Source
+from dwtsvc.server import driversettings
+from dwtsvc.server.driversettings import Apply
 from dwtsvc.server.restmodel import CapabilitySetting, CreateJob, DeviceConfiguration, OldCreateJob
 from dwtsvc.server.twain import MAX_SIZE, PAPERS, PIXEL_TYPES, Cap
 
-Apply = Callable[[ScanRequest, Capabilities], ScanRequest]
-
 RICHEST = (Mode.COLOR, Mode.GRAY, Mode.LINEART)
-BY_REQUEST = frozenset({  # what a scan says itself, whatever the driver's settings were
-    *("source", "mode", "depth", "resolution", "x-resolution", "y-resolution", "preview"),
-    *("tl-x", "tl-y", "br-x", "br-y", "page-width", "page-height"),
-})  # fmt: skip
 TWAIN_SPAN = 1000.0  # brightness and contrast go from -1000 to 1000
 
 
@@ -60,7 +52,7 @@ def wish(body: CreateJob | OldCreateJob) -> Wish:
     mode: Mode | None = None
     if isinstance(body, CreateJob):
         if body.settings:
-            parts.append((_options(body.settings), True))
+            parts.append((driversettings.applied(body.settings), True))
         for each in body.caps.capabilities if body.caps else ():
             policy = each.exception or (body.caps.exception if body.caps else "ignore")
             parts.append((_capability(each), policy == "fail"))
@@ -259,48 +251,6 @@ SETTABLE: dict[int, Callable[[Any], Apply]] = {
     Cap.YRESOLUTION: _at_resolution,
     Cap.SUPPORTEDSIZES: _of_size,
 }
-
-
-# ---- driver settings, the text of endpoint `scanner/settings` ----
-
-
-def settings_text(capabilities: Capabilities) -> str:
-    """The driver's settings as they are now, to be sent back with a job: base64 of a JSON object."""
-    kept = {each.name: each.value for each in capabilities.options if _may_be_kept(each)}
-    return base64.b64encode(msgspec.json.encode({"dwtsvc": 1, "options": kept})).decode()
-
-
-def _may_be_kept(option: DriverOption) -> bool:
-    return (
-        option.settable
-        and option.active
-        and option.type != "button"
-        and option.name not in BY_REQUEST
-        and option.value != ""
-    )
-
-
-def _options(text: str) -> Apply:
-    try:
-        said = msgspec.json.decode(base64.b64decode(text, validate=True), type=dict[str, Any])
-        options = msgspec.convert(said.get("options"), dict[str, str])
-    except (binascii.Error, ValueError, RecursionError) as error:
-        raise BadArguments(
-            "The settings are not of this service",
-            why=str(error),
-            hint="Take them from scanner/settings of a pending job.",
-        ) from error
-
-    def apply(request: ScanRequest, capabilities: Capabilities) -> ScanRequest:
-        known = {each.name for each in capabilities.options}
-        for name in options:
-            if name not in known:
-                raise BadArguments(
-                    f"The scanner has no setting '{name[:40]}'", hint="Take the settings of this scanner."
-                )
-        return replace(request, options=tuple(options.items()))
-
-    return apply
 
 
 # ---- values ----

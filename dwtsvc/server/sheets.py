@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dwtsvc.buffer import Buffer, Leaf
@@ -29,6 +30,7 @@ FORMATS = {
     "image/bmp": "bmp",
     "application/pdf": "pdf",
 }
+IN_MEMORY = 64 << 20  # bytes
 UNKNOWN_DPI = 300.0  # for a picture that does not tell its own
 
 
@@ -133,8 +135,13 @@ def encoded(sheet: Sheet, media_type: str, quality: int, steps: Sequence[Step] =
         return file.read()
 
 
+def work_file(folder: Path, size: int, *, secret: bool) -> BinaryIO:
+    """A nameless file for something of about `size` bytes: in memory if it is small or secret, else in a folder."""
+    return memory_file() if secret or size <= IN_MEMORY else tempfile.TemporaryFile(dir=folder)
+
+
 def memory_file() -> BinaryIO:
     """A file that is not on the disk, where the system has such, and yet lets an encoder work beside other threads."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("dwtsvc", os.MFD_CLOEXEC), "w+b")
-    return tempfile.TemporaryFile()  # type: ignore[return-value,unused-ignore]
+    return tempfile.TemporaryFile()
