@@ -48,7 +48,7 @@ class Cycle(RequestResponseCycle):
         """
         body = message.get("body", b"")
         if len(body) <= PIECE:
-            return super().send(message)
+            return RequestResponseCycle.send(self, message)
         return self._send_pieces(memoryview(body), message.get("more_body", False))
 
     async def _send_pieces(self, body: memoryview, more: bool) -> None:

@@ -29,6 +29,7 @@ from dwtsvc.server.cycle import Cycle, error_answer
 
 EXTENSION = "dwtsvc.connection"
 NEVER = float("inf")
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 SPARE = 256  # connections above the limit that still get a 503; those above are dropped unheard
 FRAMING = 64 << 10  # bytes of chunk sizes, extensions and trailers that a body may have, besides 8 for each of its own
 UNREAD = 256 << 10  # bytes of a body read to its end although the answer is given, to keep the connection
@@ -77,6 +78,7 @@ class Connections:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.stopping = asyncio.Event()
+        self.closing = False
         self.all: set[Protocol] = set()
 
     async def watch(self) -> None:
@@ -93,6 +95,7 @@ class Connections:
 
     def shut_down(self) -> None:
         """Close the idle ones; those with a request close after its answer."""
+        self.closing = True
         self.stopping.set()
         for each in tuple(self.all):
             each.shutdown()
@@ -192,7 +195,13 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._phase is HEAD:
-            self._head_received(data)
+            if not self._head_bytes:
+                self._head_begins(data)
+            self._head_bytes += len(data)
+            if self._head_bytes <= self._limits.head_bytes:
+                self._feed(data)
+            else:
+                self._feed_within_limit(data, len(data) - self._head_bytes + self._limits.head_bytes)
         elif self._phase is BODY:
             self._feed(data)
         elif self._phase is ANSWER and data.strip(b"\r\n"):  # old clients end a body with a line end too many
@@ -200,17 +209,10 @@ class Protocol(HttpToolsProtocol):
         if self._phase is BODY:
             self._body_received(len(data))
 
-    def _head_received(self, data: bytes) -> None:
-        if not self._head_bytes:
-            self._opening = data
-            if self.cycle is not None:
-                self._expect_by(self._limits.head)
-        self._head_bytes += len(data)
-        excess = self._head_bytes - self._limits.head_bytes
-        if excess <= 0:
-            self._feed(data)
-        else:
-            self._feed_within_limit(data, len(data) - excess)
+    def _head_begins(self, data: bytes) -> None:
+        self._opening = data
+        if self.cycle is not None:  # the first one's time runs since the connection was made
+            self._expect_by(self._limits.head)
 
     def _feed_within_limit(self, data: bytes, room: int) -> None:
         """The head may end in the first `room` bytes and a body follow; else it is too large."""
@@ -223,6 +225,8 @@ class Protocol(HttpToolsProtocol):
 
     def _body_received(self, count: int) -> None:
         """Move the deadline of the body; refuse one that is mostly chunk sizes, extensions or trailers."""
+        if not self._received:
+            self._body_began = self.loop.time()
         self._received += count
         self.read_deadline = self._body_began + self._limits.body + self._received / self._limits.rate
         if self._received > FRAMING + 9 * self._body_bytes:
@@ -247,9 +251,9 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._phase is not HEAD:
             raise _Refused
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
         self._begun = True
+        self.url = b""
+        self.headers = []
         self._single: dict[bytes, bytes] = {}
 
     def on_url(self, url: bytes) -> None:
@@ -270,13 +274,16 @@ class Protocol(HttpToolsProtocol):
             self._single[name] = value
 
     def on_headers_complete(self) -> None:
-        version = self.parser.get_http_version()
-        self._check_version(version)
-        self._check_framing(version)
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        self._check_version(version, method)
+        single = self._single
+        if len(single) > 1 or version != "1.1":  # there is more than Host
+            self._check_framing(version)
+            self._check_expectation()
         if self._surplus:
             self._raise(503, TooMany("The service has too many connections", hint="Try again in a second."))
-        self._address()
-        self.cycle = cycle = Cycle(
+        self.scope = self._make_scope(version, method.decode("ascii"))
+        self.cycle = Cycle(
             scope=self.scope,
             transport=self._outlet,  # type: ignore[arg-type]
             flow=self.flow,
@@ -285,14 +292,13 @@ class Protocol(HttpToolsProtocol):
             access_log=False,  # an address can hold a token
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=self._expects_continue(),
-            keep_alive=version == "1.1" and self.parser.should_keep_alive() and not self._crowd.stopping.is_set(),
+            expect_100_continue=b"expect" in single,
+            keep_alive=version == "1.1" and not self._crowd.closing and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
         self._phase = BODY
         self._received = self._body_bytes = 0
-        self._body_began = self.loop.time()
-        self._start_asgi_task(cycle, self.app)
+        self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
@@ -320,16 +326,16 @@ class Protocol(HttpToolsProtocol):
 
     # Checks of a head
 
-    def _check_version(self, version: str) -> None:
-        if version == "1.0" and b" HTTP/1.0\r\n" not in self._opening:
-            self._raise(400, BadArguments("The request is not HTTP"))  # the parser takes RTSP/1.0 for it
-        if version not in ("1.1", "1.0"):
+    def _check_version(self, version: str, method: bytes) -> None:
+        if version == "1.1":
+            if b"host" not in self._single:
+                self._raise(400, BadArguments("The request has no Host"))
+        elif version != "1.0":
             self._raise(505, BadArguments("The service speaks HTTP/1.1"))
-        if version == "1.1" and b"host" not in self._single:
-            self._raise(400, BadArguments("The request has no Host"))
-        if self.parser.get_method() == b"CONNECT":
+        elif b" HTTP/1.0\r\n" not in self._opening:  # the parser takes RTSP/1.0 for it
+            self._raise(400, BadArguments("The request is not HTTP"))
+        if method == b"CONNECT":
             self._raise(400, BadArguments("The service is no proxy"))
-        self.scope["http_version"] = version
 
     def _check_framing(self, version: str) -> None:
         coding, length = self._single.get(b"transfer-encoding"), self._single.get(b"content-length")
@@ -338,29 +344,38 @@ class Protocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and (coding is not None or length not in (None, b"0")):
             self._raise(400, BadArguments("A request with a body cannot change the protocol"))
 
-    def _expects_continue(self) -> bool:
-        expected = self._single.get(b"expect")
-        if expected is not None and expected.lower() != b"100-continue":
+    def _check_expectation(self) -> None:
+        if self._single.get(b"expect", b"100-continue").lower() != b"100-continue":
             self._raise(417, BadArguments("The request expects what the service does not know"))
-        return expected is not None
 
-    def _address(self) -> None:
-        """Fill in what the application needs to know of the request line."""
+    def _make_scope(self, version: str, method: str) -> Any:
         target = httptools.parse_url(self.url)
         if not self.url.startswith(b"/"):
             self._check_authority(target)
-        path = target.path or b"/"
-        self.scope["method"] = self.parser.get_method().decode("ascii")
-        self.scope["raw_path"] = path
-        text = path.decode("ascii")
-        self.scope["path"] = urllib.parse.unquote(text) if "%" in text else text
-        self.scope["query_string"] = target.query or b""
+        raw_path = target.path or b"/"
+        path = raw_path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": method,
+            "root_path": "",
+            "path": urllib.parse.unquote(path) if "%" in path else path,
+            "raw_path": raw_path,
+            "query_string": target.query or b"",
+            "headers": self.headers,
+            "state": {},
+            "extensions": self._extensions,
+        }
 
     def _check_authority(self, target: Any) -> None:
         """A target with a host in it, as for a proxy, must name the host that Host names."""
         authority = self.url.partition(b"//")[2].split(b"/", 1)[0].split(b"?", 1)[0]
         named = authority.lower() == self._single.get(b"host", b"").lower()
-        if not (named and (target.schema or b"").decode("ascii").lower() == self.scope["scheme"]):
+        if not (named and (target.schema or b"").decode("ascii").lower() == self.scheme):
             self._raise(400, BadArguments("The address of the request does not agree with its Host"))
 
     def _raise(self, status: int, error: DwtsvcError) -> None:
@@ -381,7 +396,7 @@ class Protocol(HttpToolsProtocol):
         self._phase = HEAD
         self._head_bytes = 0
         self._begun = False
-        self._expect_by(self._limits.idle)
+        self.read_deadline = self.loop.time() + self._limits.idle
         self.flow.resume_reading()
 
     def _read_no_more(self) -> None:

@@ -96,6 +96,7 @@ REFUSED = {
     "chunked after a tab": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "an empty Transfer-Encoding": POST + b"Transfer-Encoding:\r\n\r\n",
     "chunks in HTTP/1.0": b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0 without Host": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     # Other protocols, other expectations
     "an unknown expectation": GET + b"Expect: 200-ok\r\n\r\n",
     "two expectations": POST + b"Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
