@@ -13,6 +13,7 @@ from dwtsvc.server.devicetext import Choice
 from dwtsvc.server.rest_jobs import KNOWN, Req, begin
 from dwtsvc.server.rest_pages import FAULTS, nothing
 from dwtsvc.server.rest_scanners import Mask, listed
+from dwtsvc.server.restbody import strict
 from dwtsvc.server.restdoc import described, problems
 from dwtsvc.server.restmodel import DAY, OldCreateJob, Scanner
 
@@ -39,7 +40,7 @@ def routes(service: Service) -> list[Any]:
         summary="Scan; the answer is the id of the job",
     )
     async def create_job(request: Req, data: JSONBody[OldCreateJob | None] = None, timeout: Timeout = 30) -> str:
-        body, who = data or OldCreateJob(), caller(request)
+        body, who = await strict(request, data) if data else OldCreateJob(), caller(request)
         device = await service.bridge.run(choice.device, who, body.device)
         held = await service.bridge.run(begin, service, who, device, body, float(timeout))
         choice.used(who.bucket, device)

@@ -14,6 +14,7 @@ from dwtsvc.errors import TooMany
 from dwtsvc.server import contents, sheets
 from dwtsvc.server.access import Access, caller
 from dwtsvc.server.rest_jobs import Req
+from dwtsvc.server.restbody import strict
 from dwtsvc.server.restdoc import described, problems
 from dwtsvc.server.restmodel import (
     ChangeDocument,
@@ -67,7 +68,7 @@ def routes(service: Service) -> list[Any]:
     )
     async def create_document(request: Req, data: JSONBody[CreateDocument | None] = None) -> DocumentInfo:
         await service.bridge.run(check_room, service, request)
-        password = data.password if data else ""
+        password = (await strict(request, data)).password if data else ""
         uid, buffer = await service.bridge.run(documents.create, caller(request).bucket, password)
         return info(uid, buffer)
 
@@ -104,7 +105,7 @@ def routes(service: Service) -> list[Any]:
         request: Req, document: FromPath[str], data: JSONBody[ChangeDocument], password: Password = None
     ) -> DocumentInfo:
         buffer = await opened(request, document)
-        await service.bridge.run(buffer.describe, data.metadata)
+        await service.bridge.run(buffer.describe, (await strict(request, data)).metadata)
         return info(document, buffer)
 
     @delete(
@@ -129,8 +130,9 @@ def routes(service: Service) -> list[Any]:
     ) -> DocumentInfo:
         buffer = await opened(request, document)
         await service.bridge.run(check_room, service, request)
-        sheet = await sheets.of_source(service, request, data.source)
-        at = data.insertPos - 1 if data.insertPos is not None and 1 <= data.insertPos <= len(buffer) else None
+        wanted = await strict(request, data)
+        sheet = await sheets.of_source(service, request, wanted.source)
+        at = wanted.insertPos - 1 if wanted.insertPos is not None and 1 <= wanted.insertPos <= len(buffer) else None
         await service.bridge.run(sheets.adopt, sheet, buffer, at)
         return info(document, buffer)
 

@@ -17,6 +17,7 @@ from dwtsvc.server.devicetext import Choice
 from dwtsvc.server.holdings import Held
 from dwtsvc.server.pagelinks import JOBS
 from dwtsvc.server.rest_scanners import SCANNER
+from dwtsvc.server.restbody import strict
 from dwtsvc.server.restdoc import described, problems
 from dwtsvc.server.restmodel import (
     CapabilityDetails,
@@ -92,7 +93,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     async def create_job(
         request: Req, data: JSONBody[CreateJob | None] = None, product_key: ProductKey = None
     ) -> JobMade:
-        body = data or CreateJob()
+        body = await strict(request, data) if data else CreateJob()
         who = caller(request)
         device = await service.bridge.run(choice.device, who, body.device)
         timeout = float(body.scannerFailureTimeout) if body.scannerFailureTimeout else None
@@ -129,7 +130,8 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     )
     async def change_job(request: Req, job: FromPath[str], data: JSONBody[ChangeJob | None] = None) -> JobStatus:
         held = mine(request, job)
-        if data is None or data.status == "running":
+        change = await strict(request, data) if data else ChangeJob()
+        if change.status == "running":
             await service.bridge.run(service.holdings.run_job, held)
             return JobStatus("running")
         await service.bridge.run(service.holdings.cancel_job, held)

@@ -15,6 +15,7 @@ from dwtsvc.server import barcodewords, sheets
 from dwtsvc.server.access import Access
 from dwtsvc.server.rest_documents import SOURCE
 from dwtsvc.server.rest_jobs import ProductKey, Req
+from dwtsvc.server.restbody import strict
 from dwtsvc.server.restdoc import described, problems
 from dwtsvc.server.restmodel import BlankResult, BlankSettings, CheckBlank, EditPage, ReadBarcode
 from dwtsvc.server.sheets import Sheet
@@ -39,8 +40,9 @@ def routes(service: Service) -> list[Any]:
     async def read_barcode(
         request: Req, data: JSONBody[ReadBarcode], product_key: ProductKey = None
     ) -> list[dict[str, Any]]:
-        engine = engine_of(data.settings)
-        sheet = await sheets.of_source(service, request, data.source)
+        wanted = await strict(request, data)
+        engine = engine_of(wanted.settings)
+        sheet = await sheets.of_source(service, request, wanted.source)
         return [barcodewords.shown(code) for code in await service.bridge.run(_barcodes, sheet, engine)]
 
     @post(
@@ -55,9 +57,10 @@ def routes(service: Service) -> list[Any]:
         summary="Whether a scanned page is blank",
     )
     async def check_blank(request: Req, data: JSONBody[CheckBlank]) -> BlankResult:
-        _check_heights(data.settings)
-        sheet = await sheets.of_source(service, request, data.source)
-        return await service.bridge.run(_blank, sheet, data.settings)
+        wanted = await strict(request, data)
+        _check_heights(wanted.settings)
+        sheet = await sheets.of_source(service, request, wanted.source)
+        return await service.bridge.run(_blank, sheet, wanted.settings)
 
     @post(
         "/api/process/edit",
@@ -71,11 +74,12 @@ def routes(service: Service) -> list[Any]:
         summary="A scanned page with edits, as a file; the page itself stays as it is",
     )
     async def edit(request: Req, data: JSONBody[EditPage]) -> Response[bytes]:
-        steps = [Step(name=each.name, values=each.values) for each in data.steps]
+        wanted = await strict(request, data)
+        steps = [Step(name=each.name, values=each.values) for each in wanted.steps]
         _check_steps(steps)
-        sheet = await sheets.of_source(service, request, data.source)
-        made = await service.bridge.run(sheets.encoded, sheet, data.type, service.settings.quality, steps)
-        return Response(made, media_type=data.type)
+        sheet = await sheets.of_source(service, request, wanted.source)
+        made = await service.bridge.run(sheets.encoded, sheet, wanted.type, service.settings.quality, steps)
+        return Response(made, media_type=wanted.type)
 
     return [read_barcode, check_blank, edit]
 

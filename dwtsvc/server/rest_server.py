@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from litestar import get, patch
+from litestar import Request, get, patch
 from litestar.params import JSONBody
 
 from dwtsvc import logs
 from dwtsvc.server.access import Access
+from dwtsvc.server.restbody import strict
 from dwtsvc.server.restdoc import described, problems
 from dwtsvc.server.restmodel import ChangeServer, ServerSettings, Version
 
@@ -30,9 +31,10 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(body={"logLevel": 14}, answer=ServerSettings(14)),
         summary="Change how much is logged until the service ends",
     )
-    async def change_server(data: JSONBody[ChangeServer]) -> ServerSettings:
-        await service.bridge.run(logs.set_level, data.logLevel)
-        service.log_level = data.logLevel
+    async def change_server(request: Request[Any, Any, Any], data: JSONBody[ChangeServer]) -> ServerSettings:
+        level = (await strict(request, data)).logLevel
+        await service.bridge.run(logs.set_level, level)
+        service.log_level = level
         return ServerSettings(service.log_level)
 
     @get(
