@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "Run the service that browsers and programs on this machine scan through.",
     "status": "Show whether the service runs, where it answers, and what it does.",
     "logs": "Show what the service wrote into its log.",
+    "doctor": "Find out why scanning does not work, and show the command that mends it.",
     "install-service": "Have the service start by itself, or no longer.",
     "config": "Show, check and change the settings and the scan profiles.",
     "cert": "Make the service's certificate, renew it, and have browsers trust it.",
