@@ -20,16 +20,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-import uvicorn
-
 from dwtsvc import portlock
 from dwtsvc.config import HostCertificate, Settings
 from dwtsvc.errors import PortInUse
 from dwtsvc.paths import Paths
 from dwtsvc.server import sockets
+from dwtsvc.server.connections import Connections, Limits
 from dwtsvc.server.notify import keep_alive, notify
-from dwtsvc.server.protocol import Connections, Limits
-from dwtsvc.server.protocol import Protocol as HttpProtocol
+from dwtsvc.server.servers import App, Server, requests, tick
 from dwtsvc.server.sockets import Door, Opening
 from dwtsvc.server.tls import Certificates
 from dwtsvc.version import __version__
@@ -39,16 +37,6 @@ __all__ = ["App", "Care", "Door", "Doors", "Limits", "run"]
 GRACE = 5.0  # seconds that requests get to finish when the service stops
 
 _log = logging.getLogger(__name__)
-
-
-class App(Protocol):
-    """An ASGI application with a life; `__call__` only ever sees scopes of type http."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
 class Care(Protocol):
@@ -152,47 +140,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return cast(Callable[[], asyncio.AbstractEventLoop], uvloop.new_event_loop)
 
 
-class Server(uvicorn.Server):
-    """uvicorn for one scheme: its configuration and request cycle, without its own start, signals and end."""
-
-    def __init__(self, app: App, connections: Connections) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=HttpProtocol,
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                loop="none",
-                proxy_headers=False,
-                server_header=False,
-                access_log=False,
-                log_config=None,
-            )
-        )
-        self.config.load()
-        self.servers = []
-        self._connections = connections
-
-    async def listen(self, openings: Sequence[Opening], certificates: Certificates | None) -> None:
-        loop = asyncio.get_running_loop()
-        limits = self._connections.limits
-        for each in openings:
-            assert each.socket is not None
-            server = await loop.create_server(
-                self._connected,
-                sock=each.socket,
-                ssl=certificates.front if certificates else None,
-                backlog=sockets.BACKLOG,
-                ssl_handshake_timeout=limits.handshake if certificates else None,
-                ssl_shutdown_timeout=limits.linger if certificates else None,
-            )
-            self.servers.append(server)
-
-    def _connected(self) -> HttpProtocol:
-        return HttpProtocol(self.config, self.server_state, {}, connections=self._connections)
-
-
 class Doors:
     """The running service. `doors` is the list that everybody shows; `on_change` is called when an entry changes."""
 
@@ -259,7 +206,7 @@ class Doors:
 
     async def _serve(self, app: App) -> None:
         servers = [Server(app, self.connections) for _ in range(2)]
-        async with _tasks(self.connections.watch(), _tick(servers), keep_alive()):
+        async with _tasks(self.connections.watch(), tick(servers), keep_alive()):
             await self._open(servers)
             self.on_change()
             notify(f"READY=1\nSTATUS={sum(door.state == 'open' for door in self.doors)} doors open")
@@ -280,8 +227,8 @@ class Doors:
             for each in server.servers:
                 each.close()
         self.connections.shut_down()
-        await self._wait(lambda: not _requests(servers) and not self.connections.all, end)
-        if left := _requests(servers):
+        await self._wait(lambda: not requests(servers) and not self.connections.all, end)
+        if left := requests(servers):
             _log.warning("%d requests were cut", len(left))
             for task in left:
                 task.cancel()
@@ -319,10 +266,6 @@ class Doors:
                 _on_signal(each, None)
 
 
-def _requests(servers: Sequence[Server]) -> set[asyncio.Task[None]]:
-    return {task for server in servers for task in server.server_state.tasks}
-
-
 def _on_signal(number: signal.Signals, action: Callable[[], None] | None) -> None:
     """Call the action in the loop when a signal comes; None: what the system does."""
     loop = asyncio.get_running_loop()
@@ -340,14 +283,6 @@ def _on_signal(number: signal.Signals, action: Callable[[], None] | None) -> Non
 def _call_if_open(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
     with contextlib.suppress(RuntimeError):  # the service has ended meanwhile
         loop.call_soon_threadsafe(action)
-
-
-async def _tick(servers: Sequence[Server]) -> None:
-    """uvicorn renews its Date field here."""
-    while True:
-        for each in servers:
-            await each.on_tick(0)
-        await asyncio.sleep(1)
 
 
 @contextlib.asynccontextmanager

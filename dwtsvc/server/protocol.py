@@ -14,7 +14,6 @@ import asyncio
 import time
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
@@ -25,84 +24,16 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from dwtsvc.errors import BadArguments, DwtsvcError, TooLarge, TooMany
+from dwtsvc.server import head
+from dwtsvc.server.connections import EXTENSION, Connection, Connections
 from dwtsvc.server.cycle import Cycle, error_answer
+from dwtsvc.server.head import Refused
 
-EXTENSION = "dwtsvc.connection"
 NEVER = float("inf")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 SPARE = 256  # connections above the limit that still get a 503; those above are dropped unheard
 FRAMING = 64 << 10  # bytes of chunk sizes, extensions and trailers that a body may have, besides 8 for each of its own
 UNREAD = 256 << 10  # bytes of a body read to its end although the answer is given, to keep the connection
-
-# Fields that decide something. One that stands twice is refused: which of the two counts is a matter of taste.
-SINGLE = frozenset(
-    b"host content-length transfer-encoding expect origin authorization content-type content-encoding "
-    b"sec-fetch-site sec-fetch-mode sec-fetch-dest x-dwtsvc-token dwt-product-key".split()
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Sizes in bytes, times in seconds. A body gets `body` seconds and one more for each `rate` bytes it has."""
-
-    head_bytes: int = 32 << 10
-    target_bytes: int = 8 << 10
-    fields: int = 100
-    head: float = 10
-    body: float = 30
-    write: float = 30
-    rate: int = 256 << 10
-    idle: float = 60
-    linger: float = 2
-    handshake: float = 5
-    connections: int = 2048
-    sweep: float = 0.5  # how often deadlines are looked at
-
-
-@dataclass(slots=True)
-class Connection:
-    """What a request's scope knows of its connection: `scope["extensions"]["dwtsvc.connection"]`.
-
-    `accepted_at` is the time.monotonic() of the accept, `cache` is for what holds as long as the connection, such as
-    whose process the client is. `stopping` is set when the service stops: streams without an end should end then.
-    """
-
-    accepted_at: float
-    stopping: asyncio.Event
-    cache: dict[str, Any] = field(default_factory=dict)
-
-
-class Connections:
-    """All connections of all servers of a loop, and the sweep that ends those past their deadlines."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.stopping = asyncio.Event()
-        self.closing = False
-        self.all: set[Protocol] = set()
-
-    async def watch(self) -> None:
-        """Sweep until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(self.limits.sweep)
-            now = loop.time()
-            for each in tuple(self.all):
-                if now > each.read_deadline:
-                    each.late()
-                if now > each.write_deadline:
-                    each.transport.abort()
-
-    def shut_down(self) -> None:
-        """Close the idle ones; those with a request close after its answer."""
-        self.closing = True
-        self.stopping.set()
-        for each in tuple(self.all):
-            each.shutdown()
-
-    def abort(self) -> None:
-        for each in tuple(self.all):
-            each.transport.abort()
 
 
 class _Phase(Enum):
@@ -113,10 +44,6 @@ class _Phase(Enum):
 
 
 HEAD, BODY, ANSWER, LAST = _Phase
-
-
-class _Refused(Exception):
-    """Raised in a callback of the parser, which ends its work at once."""
 
 
 class Outlet:
@@ -144,7 +71,6 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._begun = False
         self._surplus = False
-        self._refusal: tuple[int, DwtsvcError] | None = None
         # With TLS this is before the handshake: the client's process may be gone when it is done.
         self._extensions = {EXTENSION: Connection(time.monotonic(), connections.stopping)}
 
@@ -237,20 +163,23 @@ class Protocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # answered in HTTP/1.1; what follows may be another protocol
             self._read_no_more()
-        except httptools.HttpParserError:
-            self._not_understood()
+        except httptools.HttpParserError as error:
+            self._not_understood(error.__context__)
 
-    def _not_understood(self) -> None:
+    def _not_understood(self, cause: BaseException | None) -> None:
+        """The parser stopped: by itself, or because one of the methods below raised `cause`."""
         if self._phase is ANSWER:
             self._read_no_more()
+        elif isinstance(cause, Refused):
+            self._refuse(cause.status, cause.error)
         else:
-            self._refuse(*(self._refusal or (400, BadArguments("The request is not valid HTTP/1.1"))))
+            self._refuse(400, BadArguments("The request is not valid HTTP/1.1"))
 
     # What the parser found
 
     def on_message_begin(self) -> None:
         if self._phase is not HEAD:
-            raise _Refused
+            raise head.refused("One request at a time")
         self._begun = True
         self.url = b""
         self.headers = []
@@ -259,29 +188,31 @@ class Protocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         self.url += url
         if len(self.url) > self._limits.target_bytes:
-            self._raise(414, TooLarge("The address of the request is too long"))
+            raise Refused(414, TooLarge("The address of the request is too long"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._phase is not HEAD:  # a trailer; nobody reads them
             return
         if len(self.headers) == self._limits.fields:
-            self._raise(431, TooLarge("The request has too many header fields"))
+            raise Refused(431, TooLarge("The request has too many header fields"))
         name = name.lower()
         self.headers.append((name, value))
-        if name in SINGLE:
+        if name in head.SINGLE:
             if name in self._single:
-                self._raise(400, BadArguments(f"The header field {name.decode()} stands twice"))
+                raise head.refused(f"The header field {name.decode()} stands twice")
             self._single[name] = value
 
     def on_headers_complete(self) -> None:
         version, method = self.parser.get_http_version(), self.parser.get_method()
-        self._check_version(version, method)
         single = self._single
+        if version == "1.0" and b" HTTP/1.0\r\n" not in self._opening:  # the parser takes RTSP/1.0 for it
+            raise head.refused("The request is not HTTP")
+        head.check_version(version, method, single)
         if len(single) > 1 or version != "1.1":  # there is more than Host
-            self._check_framing(version)
-            self._check_expectation()
+            head.check_framing(version, single, upgrades=self.parser.should_upgrade())
+            head.check_expectation(single)
         if self._surplus:
-            self._raise(503, TooMany("The service has too many connections", hint="Try again in a second."))
+            raise Refused(503, TooMany("The service has too many connections", hint="Try again in a second."))
         self.scope = self._make_scope(version, method.decode("ascii"))
         self.cycle = Cycle(
             scope=self.scope,
@@ -307,7 +238,7 @@ class Protocol(HttpToolsProtocol):
         if cycle.response_complete:
             self._unread += len(body)
             if self._unread > UNREAD:
-                raise _Refused
+                raise head.refused("The body of the request is not wanted")
             return
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
@@ -324,34 +255,10 @@ class Protocol(HttpToolsProtocol):
         if cycle.response_complete:
             self._await_next()
 
-    # Checks of a head
-
-    def _check_version(self, version: str, method: bytes) -> None:
-        if version == "1.1":
-            if b"host" not in self._single:
-                self._raise(400, BadArguments("The request has no Host"))
-        elif version != "1.0":
-            self._raise(505, BadArguments("The service speaks HTTP/1.1"))
-        elif b" HTTP/1.0\r\n" not in self._opening:  # the parser takes RTSP/1.0 for it
-            self._raise(400, BadArguments("The request is not HTTP"))
-        if method == b"CONNECT":
-            self._raise(400, BadArguments("The service is no proxy"))
-
-    def _check_framing(self, version: str) -> None:
-        coding, length = self._single.get(b"transfer-encoding"), self._single.get(b"content-length")
-        if coding is not None and (coding.lower() != b"chunked" or length is not None or version == "1.0"):
-            self._raise(400, BadArguments("The length of the request's body is not clear"))
-        if self.parser.should_upgrade() and (coding is not None or length not in (None, b"0")):
-            self._raise(400, BadArguments("A request with a body cannot change the protocol"))
-
-    def _check_expectation(self) -> None:
-        if self._single.get(b"expect", b"100-continue").lower() != b"100-continue":
-            self._raise(417, BadArguments("The request expects what the service does not know"))
-
     def _make_scope(self, version: str, method: str) -> Any:
         target = httptools.parse_url(self.url)
         if not self.url.startswith(b"/"):
-            self._check_authority(target)
+            head.check_authority(self.url, target.schema, self.scheme, self._single)
         raw_path = target.path or b"/"
         path = raw_path.decode("ascii")
         return {
@@ -370,17 +277,6 @@ class Protocol(HttpToolsProtocol):
             "state": {},
             "extensions": self._extensions,
         }
-
-    def _check_authority(self, target: Any) -> None:
-        """A target with a host in it, as for a proxy, must name the host that Host names."""
-        authority = self.url.partition(b"//")[2].split(b"/", 1)[0].split(b"?", 1)[0]
-        named = authority.lower() == self._single.get(b"host", b"").lower()
-        if not (named and (target.schema or b"").decode("ascii").lower() == self.scheme):
-            self._raise(400, BadArguments("The address of the request does not agree with its Host"))
-
-    def _raise(self, status: int, error: DwtsvcError) -> None:
-        self._refusal = status, error
-        raise _Refused
 
     # The end of a request, and of the connection
 
