@@ -138,9 +138,9 @@ def _serve(paths: Paths, loaded: Loaded, expose: bool) -> None:
 
     attached = lifeline.attach(os.environ, paths.create(paths.dump))
     stderr = bool(attached.monitor_pid) or os.isatty(2) or logs.to_journal(os.environ)
-    logs.set_up(paths, loaded.settings.log_level, stderr=stderr, environ=os.environ)
+    handlers = logs.set_up(paths, loaded.settings.log_level, stderr=stderr, environ=os.environ)
     try:
-        _listen(paths, loaded, expose, attached)
+        _listen(paths, loaded, expose, attached, handlers)
     except Exception as error:
         _log.exception("The service ends with an error", extra={logs.FILE_ONLY: True})
         raise error
@@ -149,7 +149,10 @@ def _serve(paths: Paths, loaded: Loaded, expose: bool) -> None:
     _log.info("The service has ended")
 
 
-def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) -> None:
+def _listen(
+    paths: Paths, loaded: Loaded, expose: bool, attached: Attachment, handlers: Sequence[logging.Handler]
+) -> None:
+    from dwtsvc import logs
     from dwtsvc.lifeline import MonitorState
     from dwtsvc.server import App, listen
     from dwtsvc.server.service import Service
@@ -174,6 +177,7 @@ def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) ->
             warnings=loaded.warnings,
         )
         made = App(service)
+        logs.claim(handlers)  # Litestar puts handlers of its own in their place, which take nothing out
         _introduce(doors)
         return made
 

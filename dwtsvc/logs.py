@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
@@ -95,10 +95,10 @@ class ErrorStream(logging.StreamHandler[TextIO]):
         pass
 
 
-def set_up(paths: Paths, level: int, *, stderr: bool, environ: Mapping[str, str]) -> None:
-    """Send every logger of this process to the log file and, if asked, to standard error. Raises FileAccess.
+def set_up(paths: Paths, level: int, *, stderr: bool, environ: Mapping[str, str]) -> list[logging.Handler]:
+    """Send every logger of this process to the log file and, if asked, to standard error; the handlers, for `claim`.
 
-    Call it once. What nothing catches, on any thread, is logged, too.
+    Call it once. What nothing catches, on any thread, is logged, too. Raises FileAccess.
     """
     path = Paths.create(paths.log_file.parent) / paths.log_file.name
     try:
@@ -107,14 +107,21 @@ def set_up(paths: Paths, level: int, *, stderr: bool, environ: Mapping[str, str]
         raise FileAccess(f"The log {path} cannot be written", why=error.strerror or str(error)) from error
     if stderr and sys.stderr is not None:
         handlers.append(_stream(environ))
-    root = logging.getLogger()
-    for handler in [*root.handlers]:
-        root.removeHandler(handler)
-    for handler in handlers:
-        root.addHandler(handler)
-    _take_in_others()
+    claim(handlers)
     _log_what_nothing_catches()
     set_level(level)
+    return handlers
+
+
+def claim(handlers: Sequence[logging.Handler]) -> None:
+    """Make these the only handlers of the process, also after a library set up logging in its own way."""
+    logging.getLogger().handlers[:] = handlers
+    for name in _FOREIGN:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    logging.captureWarnings(True)
 
 
 def set_level(level: int) -> None:
@@ -147,16 +154,6 @@ def _stream(environ: Mapping[str, str]) -> logging.Handler:
     stream.setFormatter(JournalFormatter() if to_journal(environ) else LineFormatter())
     stream.addFilter(lambda record: not getattr(record, FILE_ONLY, False))
     return stream
-
-
-def _take_in_others() -> None:
-    """Libraries that bring handlers of their own write to ours alone."""
-    for name in _FOREIGN:
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-        logger.setLevel(logging.NOTSET)
-    logging.captureWarnings(True)
 
 
 def _log_what_nothing_catches() -> None:

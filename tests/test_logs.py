@@ -97,6 +97,17 @@ def test_the_loggers_of_the_server_write_here_alone(paths: Paths) -> None:
     assert messages(paths) == [f"from {name}" for name in ("uvicorn.error", "uvicorn.access", "litestar", "asyncio")]
 
 
+def test_a_library_that_sets_up_logging_itself_is_put_right(paths: Paths) -> None:
+    """As Litestar does when an application is made."""
+    program = (
+        "ours = [*logging.getLogger().handlers]\n"
+        "import litestar\nlitestar.Litestar([])\n"
+        "log.info('lost')\nlogs.claim(ours)\nlog.info('found')"
+    )
+    run(paths, program)
+    assert messages(paths) == ["found"]
+
+
 def test_no_canary_reaches_the_log_by_any_road(paths: Paths) -> None:
     """Messages, arguments, exceptions with causes, threads, warnings, finalizers, and what nothing catches."""
     program = f"""
