@@ -66,7 +66,7 @@ def routes(service: Service) -> list[Any]:
         id = client_id(query.get("id", [FIRST_CLIENT])[0].encode("latin-1"))
         return await answer(request, METHODS["RemoveAllImages"], Call(id=id))
 
-    @post("/f/LoadFile", opt={"access": Access.EDIT}, status_code=200)
+    @post("/f/LoadFile", opt={"access": Access.EDIT, "files": True}, status_code=200)
     async def load_file(
         request: Request[Any, Any, Any],
         id: FromQuery[str] = FIRST_CLIENT,

@@ -51,7 +51,7 @@ class Service:
         warnings: Sequence[str] = (),
     ) -> None:
         self.settings, self.paths, self.care = settings, paths, care
-        self.doors, self.monitor_pid, self.warnings = tuple(doors), monitor_pid, tuple(warnings)
+        self.doors, self.monitor_pid, self.warnings = doors, monitor_pid, tuple(warnings)
         self.version, self.started = __version__, datetime.now(UTC)
         self.log_level = settings.log_level
         seal = Seal(memory_key(paths.create(paths.runtime), paths.create(paths.state)))
