@@ -27,7 +27,7 @@ FULL_SHARE = 0.015  # ink on more of the page is no dust, whatever its shape
 MARGIN_MM = 20.0  # not counted in FULL_SHARE: dark background beside the paper
 MOST_RUNS, MOST_MARKS = 60_000, 400
 EDGE_MM, FRAY_MM = 12.0, 2.0  # how far in a dark edge reaches; how near to the edge nobody prints
-STREAK_MM, STREAK_SHARE = 1.0, 0.8  # dirt on the feeder's glass: thin, and as long as the page
+STREAK_CONTRAST, STREAK_MM, STREAK_SHARE = 14, 1.0, 0.8  # dirt on the feeder's glass: thin, and as long as the page
 HOLE_MM, HOLE_REACH_MM, HOLES_APART_MM = (3.0, 9.5), 25.0, (60.0, 120.0)
 SOLID, DISC_ASPECT = 0.6, 1.4  # a disc fills 0.79 of its box
 IN_LINE_MM = 3.0
@@ -64,10 +64,9 @@ def blank(image: Image.Image, *, min_block: float | None = None, max_block: floa
     factor = max(1, round(max(image.size) / LONG_SIDE))
     small = (image.convert("L") if image.mode == "1" else image).reduce(factor)
     page = _Page(width=small.width, height=small.height, per_mm=max(small.size) / LONG_SIDE_MM, factor=factor)
-    ink = _ink(small)
+    ink = _ink(small, page.per_mm)
     if ink is None:
         return _verdict(4.0, "the whole page is dark")
-    _wipe_streaks(ink, page)
     return _judged(ink, page, least / factor, most / factor)
 
 
@@ -89,14 +88,20 @@ def _verdict(evidence: float, reason: str) -> Blank:
     return Blank(score=round(1 / (1 + evidence), 3), blank=evidence < 1, reason=reason)
 
 
-def _ink(image: Image.Image) -> Image.Image | None:
+def _ink(image: Image.Image, per_mm: float) -> Image.Image | None:
     """255 where there is ink, else 0; None for a page that is dark all over."""
     bands = [(band, level_of(band)) for band in image.split()]
     if max(paper for _, paper in bands) < DARK_PAGE:
         return None
     tones = _darkest([_whitened(band, paper) for band, paper in bands])
     depth = ImageChops.subtract(_paper_around(tones), tones)
-    return depth.point([255 * (level > CONTRAST) for level in range(256)])
+    ink = _deeper(depth, CONTRAST)
+    _wipe_streaks(ink, _deeper(depth, STREAK_CONTRAST), per_mm)
+    return ink
+
+
+def _deeper(depth: Image.Image, least: int) -> Image.Image:
+    return depth.point([255 * (level > least) for level in range(256)])
 
 
 def _paper_around(tones: Image.Image) -> Image.Image:
@@ -120,12 +125,16 @@ def _darkest(bands: list[Image.Image]) -> Image.Image:
     return ImageChops.darker(ImageChops.darker(red, green), half)
 
 
-def _wipe_streaks(ink: Image.Image, page: _Page) -> None:
-    """Before marks are joined, because a streak ties the edges of the page together."""
-    for size, down in (((page.width, 1), True), ((1, page.height), False)):
-        for start, end in _full_lines(ink.resize(size, Image.Resampling.BOX).tobytes()):
-            if end - start <= max(2, STREAK_MM * page.per_mm):
-                ink.paste(0, (start - 1, 0, end + 1, page.height) if down else (0, start - 1, page.width, end + 1))
+def _wipe_streaks(ink: Image.Image, faint: Image.Image, per_mm: float) -> None:
+    """Before marks are joined, because a streak ties the edges of the page together.
+
+    They are looked for where there is `faint` ink, because a weak streak is ink in places only.
+    """
+    width, height = ink.size
+    for size, down in (((width, 1), True), ((1, height), False)):
+        for start, end in _full_lines(faint.resize(size, Image.Resampling.BOX).tobytes()):
+            if end - start <= max(2, STREAK_MM * per_mm):
+                ink.paste(0, (start - 1, 0, end + 1, height) if down else (0, start - 1, width, end + 1))
 
 
 def _full_lines(shares: bytes) -> list[tuple[int, int]]:

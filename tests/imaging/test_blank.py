@@ -88,9 +88,9 @@ def crooked_edges(page: Image.Image, dice: random.Random) -> None:
 
 
 def streaks(page: Image.Image, dice: random.Random) -> None:
-    for _ in range(3):
+    for tone in (140, 180, 205, 220):
         x = dice.randrange(SIZE[0])
-        ImageDraw.Draw(page).line((x, 0, x, SIZE[1]), fill=(140, 140, 140), width=2)
+        ImageDraw.Draw(page).line((x, 0, x, SIZE[1]), fill=(tone, tone, tone), width=2)
 
 
 def shade(page: Image.Image, dice: random.Random) -> None:
