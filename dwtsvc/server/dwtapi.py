@@ -27,13 +27,20 @@ Timeout = Annotated[int, QueryParameter(ge=1, le=DAY, description="Seconds the s
 def routes(service: Service) -> list[Any]:
     choice = Choice(service)
 
-    @get("/DWTAPI/Scanners", opt={"access": Access.LIST}, responses=problems(), summary="List the scanners")
+    @get(
+        "/DWTAPI/Scanners",
+        opt={"access": Access.LIST},
+        operation_id="oldListScanners",
+        responses=problems(),
+        summary="List the scanners",
+    )
     async def list_scanners(mask: Mask = None) -> list[Scanner]:
         return await listed(service, mask)
 
     @post(
         JOBS,
         opt={"access": Access.SCAN},
+        operation_id="oldCreateJob",
         media_type=MediaType.TEXT,
         responses=problems(404, 409, 423, 502, 504),
         operation_class=described(optional=True, body={"device": "virtual:adf?pages=2", "config": {"Resolution": 200}}),
@@ -49,6 +56,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}/NextDocument",
         opt={"access": Access.READ},
+        operation_id="oldNextDocument",
         responses=problems(*FAULTS, none=True),
         operation_class=described(types=("image/png",)),
         summary="Wait for the next page",
@@ -71,6 +79,7 @@ def routes(service: Service) -> list[Any]:
     @delete(
         f"{JOBS}/{{job:str}}",
         opt={"access": Access.SCAN},
+        operation_id="oldDeleteJob",
         status_code=200,
         media_type=MediaType.TEXT,
         responses=problems(*KNOWN),

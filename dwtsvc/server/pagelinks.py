@@ -65,7 +65,7 @@ def _is_ours(parts: SplitResult, host: str) -> bool:
 def find(job: Job, link: Link) -> PageInfo:
     """The page of a job that a link means. Raises UnknownItem."""
     pages = job.pages
-    if link.imageuid:
+    if link.index < 0:
         found = next((page for page in pages if imageuid(page) == link.imageuid), None)
     else:
         found = pages[link.index] if link.index < len(pages) else None

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 DOCUMENTS = "/api/storage/documents"
 EXAMPLE = DocumentInfo("Yk1pU2dWc1ZtT0pBb3d3Zg", [DocumentPage("c0JfZ1ZsQW1WbkZ0d0Rxcg")])
 SOURCE = "http://127.0.0.1:18622/api/device/scanners/jobs/<job>/next-page?page=<imageuid>"
+OF_A_DOCUMENT = {
+    name: {"document": "$response.body#/uid"}
+    for name in (
+        *("documentInfo", "changeDocument", "deleteDocument"),
+        *("insertPage", "documentContent", "deletePage"),
+    )
+}
 
 Password = Annotated[
     str | None, HeaderParameter(name="DWT-DOC-PASSWORD", description="The document's password, if it has one.")
@@ -62,8 +69,11 @@ def routes(service: Service) -> list[Any]:
     @post(
         DOCUMENTS,
         opt={"access": Access.EDIT},
+        operation_id="createDocument",
         responses=problems(),
-        operation_class=described(optional=True, body={"password": "secret"}, answer=DocumentInfo(EXAMPLE.uid, [])),
+        operation_class=described(
+            optional=True, body={"password": "secret"}, answer=DocumentInfo(EXAMPLE.uid, []), links=OF_A_DOCUMENT
+        ),
         summary="Make an empty document; with a password it is encrypted",
     )
     async def create_document(request: Req, data: JSONBody[CreateDocument | None] = None) -> DocumentInfo:
@@ -75,6 +85,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         DOCUMENTS,
         opt={"access": Access.READ},
+        operation_id="listDocuments",
         responses=problems(),
         operation_class=described(answer=[DocumentSummary(EXAMPLE.uid, False)]),
         summary="List the documents of this client, the newest first",
@@ -85,6 +96,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         f"{DOCUMENTS}/{{document:str}}",
         opt={"access": Access.READ},
+        operation_id="documentInfo",
         responses=problems(404),
         operation_class=described(answer=EXAMPLE),
         summary="The pages and metadata of a document",
@@ -97,6 +109,7 @@ def routes(service: Service) -> list[Any]:
     @patch(
         f"{DOCUMENTS}/{{document:str}}",
         opt={"access": Access.EDIT},
+        operation_id="changeDocument",
         responses=problems(404),
         operation_class=described(body={"metadata": {"customer": 17}}, answer=EXAMPLE),
         summary="Replace the metadata of a document",
@@ -111,6 +124,7 @@ def routes(service: Service) -> list[Any]:
     @delete(
         f"{DOCUMENTS}/{{document:str}}",
         opt={"access": Access.EDIT},
+        operation_id="deleteDocument",
         responses=problems(404),
         summary="Delete a document",
     )
@@ -120,6 +134,7 @@ def routes(service: Service) -> list[Any]:
     @post(
         f"{DOCUMENTS}/{{document:str}}/pages",
         opt={"access": Access.EDIT},
+        operation_id="insertPage",
         status_code=200,
         responses=problems(404, 410, 422),
         operation_class=described(body={"source": SOURCE, "insertPos": 1}, answer=EXAMPLE),
@@ -139,6 +154,7 @@ def routes(service: Service) -> list[Any]:
     @delete(
         f"{DOCUMENTS}/{{document:str}}/pages/{{page:str}}",
         opt={"access": Access.EDIT},
+        operation_id="deletePage",
         responses=problems(404),
         summary="Delete a page, by its id or its index from 0",
     )
@@ -152,6 +168,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         f"{DOCUMENTS}/{{document:str}}/content",
         opt={"access": Access.READ},
+        operation_id="documentContent",
         responses=problems(404, 422, 501),
         operation_class=described(types=tuple(contents.TYPES)),
         summary="A document as PDF or TIFF, or a page of it as PNG or JPEG",

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 UID = "4e2eb0a5-8cbc-4c78-8b1e-b8a0e2b1b5a1"
 CREATE = {"device": "virtual:adf?pages=2", "config": {"PixelType": 2, "Resolution": 200, "IfFeederEnabled": True}}
 KNOWN = (404, 410)
+OF_A_JOB = {
+    name: {"job": "$response.body#/jobuid"}
+    for name in (
+        *("jobInfo", "changeJob", "deleteJob", "capabilities", "settings"),
+        *("nextPageInfo", "nextPage", "content"),
+    )
+}
 
 Req = Request[Any, Any, Any]
 ProductKey = Annotated[
@@ -86,8 +93,9 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @post(
         JOBS,
         opt={"access": Access.SCAN},
+        operation_id="createJob",
         responses=problems(404, 409, 423, 502, 504),
-        operation_class=described(optional=True, body=CREATE, answer=JobMade(UID, "running", SCANNER)),
+        operation_class=described(optional=True, body=CREATE, answer=JobMade(UID, "running", SCANNER), links=OF_A_JOB),
         summary="Scan, or get a scanner ready to scan",
     )
     async def create_job(
@@ -104,6 +112,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @get(
         JOBS,
         opt={"access": Access.SCAN},
+        operation_id="listJobs",
         responses=problems(),
         operation_class=described(answer=[JobSummary(UID, "completed", "virtual:adf", 3, "2026-11-21T07:00:00+00:00")]),
         summary="List the jobs of this client, the newest first",
@@ -114,6 +123,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}",
         opt={"access": Access.SCAN},
+        operation_id="jobInfo",
         responses=problems(*KNOWN),
         operation_class=described(answer=JobInfo("completed", 0, jobwords.GOOD, 3)),
         summary="How a job is doing",
@@ -124,6 +134,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @patch(
         f"{JOBS}/{{job:str}}",
         opt={"access": Access.SCAN},
+        operation_id="changeJob",
         responses=problems(*KNOWN, 409),
         operation_class=described(optional=True, body={"status": "running"}, answer=JobStatus("running")),
         summary="Start a pending job, or cancel one",
@@ -141,6 +152,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @delete(
         f"{JOBS}/{{job:str}}",
         opt={"access": Access.SCAN},
+        operation_id="deleteJob",
         responses=problems(*KNOWN),
         summary="Delete a job with its pages; one that runs is canceled first",
     )
@@ -150,6 +162,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}/scanner/capabilities",
         opt={"access": Access.SCAN},
+        operation_id="capabilities",
         responses=problems(*KNOWN, 409),
         summary="What the scanner of a pending job can do",
     )
@@ -161,6 +174,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}/scanner/settings",
         opt={"access": Access.SCAN},
+        operation_id="settings",
         responses=problems(*KNOWN, 409),
         operation_class=described(answer=DriverSettings("eyJkd3RzdmMiOjEsIm9wdGlvbnMiOnt9fQ==")),
         summary="The driver's own settings, as a text for the `settings` of a job",
@@ -173,6 +187,7 @@ def routes(service: Service, choice: Choice) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}/events",
         opt={"access": Access.SCAN},
+        operation_id="jobEvents",
         responses=problems(*KNOWN),
         operation_class=described(types=("text/event-stream",)),
         summary="Watch a job, as server-sent events: state, page, progress, end",

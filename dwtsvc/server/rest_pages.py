@@ -44,6 +44,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}/next-page-info",
         opt={"access": Access.READ},
+        operation_id="nextPageInfo",
         responses=problems(*FAULTS, none=True),
         summary="Wait for the next page and tell about it; a cursor of its own",
     )
@@ -67,6 +68,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}/next-page",
         opt={"access": Access.IMAGE},
+        operation_id="nextPage",
         responses=problems(*FAULTS, none=True),
         operation_class=described(types=IMAGES),
         summary="Wait for the next page, or fetch one again",
@@ -86,6 +88,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         f"{JOBS}/{{job:str}}/content",
         opt={"access": Access.READ},
+        operation_id="content",
         responses=problems(*KNOWN, 409, 422, none=True),
         operation_class=described(types=IMAGES),
         summary="Fetch a page by its index, without waiting",

@@ -32,6 +32,7 @@ def routes(service: Service) -> list[Any]:
     @post(
         "/api/process/read-barcode",
         opt={"access": Access.READ},
+        operation_id="readBarcode",
         status_code=200,
         responses=problems(*OF_A_SOURCE, 501),
         operation_class=described(body={"source": SOURCE, "settings": "BestCoverage"}, answer=[barcodewords.EXAMPLE]),
@@ -48,6 +49,7 @@ def routes(service: Service) -> list[Any]:
     @post(
         "/api/process/check-blank",
         opt={"access": Access.READ},
+        operation_id="checkBlank",
         status_code=200,
         responses=problems(*OF_A_SOURCE),
         operation_class=described(
@@ -65,6 +67,7 @@ def routes(service: Service) -> list[Any]:
     @post(
         "/api/process/edit",
         opt={"access": Access.EDIT},
+        operation_id="edit",
         status_code=200,
         responses=problems(*OF_A_SOURCE),
         operation_class=described(

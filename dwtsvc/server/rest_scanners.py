@@ -39,6 +39,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         SCANNERS,
         opt={"access": Access.LIST},
+        operation_id="listScanners",
         responses=problems(),
         operation_class=described(answer=[SCANNER]),
         summary="List the scanners",
@@ -49,6 +50,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         f"{SCANNERS}/events",
         opt={"access": Access.LIST},
+        operation_id="scannerEvents",
         responses=problems(),
         operation_class=described(types=("text/event-stream",)),
         summary="Watch scanners come and go, as server-sent events",

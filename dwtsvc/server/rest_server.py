@@ -20,13 +20,20 @@ API_DATE = "20261101"  # of the API that is spoken here; later is newer
 
 
 def routes(service: Service) -> list[Any]:
-    @get("/api/server", opt={"access": Access.LIST}, responses=problems(), summary="The settings that may be changed")
+    @get(
+        "/api/server",
+        opt={"access": Access.LIST},
+        operation_id="serverSettings",
+        responses=problems(),
+        summary="The settings that may be changed",
+    )
     async def server_settings() -> ServerSettings:
         return ServerSettings(service.log_level)
 
     @patch(
         "/api/server",
         opt={"access": Access.ADMIN},
+        operation_id="changeServer",
         responses=problems(),
         operation_class=described(body={"logLevel": 14}, answer=ServerSettings(14)),
         summary="Change how much is logged until the service ends",
@@ -40,6 +47,7 @@ def routes(service: Service) -> list[Any]:
     @get(
         "/api/server/version",
         opt={"access": Access.LIST},
+        operation_id="version",
         responses=problems(),
         operation_class=described(answer=Version(API_DATE, True, {"core": ["0.1.0"]})),
         summary="The version of the API, and of the parts",
@@ -47,7 +55,13 @@ def routes(service: Service) -> list[Any]:
     async def version() -> Version:
         return Version(API_DATE, True, {"core": [service.version]})
 
-    @get("/api/server/status", opt={"access": Access.ADMIN}, responses=problems(), summary="What `dwtsvc status` tells")
+    @get(
+        "/api/server/status",
+        opt={"access": Access.ADMIN},
+        operation_id="status",
+        responses=problems(),
+        summary="What `dwtsvc status` tells",
+    )
     async def status() -> dict[str, Any]:
         return await service.bridge.run(service.status)
 

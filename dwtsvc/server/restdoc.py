@@ -9,6 +9,7 @@ from typing import Any
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
     Example,
+    Link,
     OpenAPIMediaType,
     OpenAPIResponse,
     OpenAPIType,
@@ -20,6 +21,7 @@ from litestar.openapi.spec import (
 from dwtsvc.server.restmodel import Problem
 
 Responses = dict[int, ResponseSpec]
+Links = dict[str, dict[str, str]]
 
 GUARD = (401, 403, 413, 415, 429)  # any request may be answered so
 ALWAYS = (400, 500, 507)
@@ -46,9 +48,17 @@ def _words(status: int) -> str:
 
 
 def described(
-    *, body: Any = None, answer: Any = None, types: tuple[str, ...] = (), optional: bool = False
+    *,
+    body: Any = None,
+    answer: Any = None,
+    types: tuple[str, ...] = (),
+    optional: bool = False,
+    links: Links | None = None,
 ) -> type[Operation]:
-    """A route with an example of its body, which may be `optional`, and of its answer, or that answers bytes."""
+    """A route with an example of its body, which may be `optional`, and of its answer, or that answers bytes.
+
+    `links` are the routes that take something of the answer: by operation id, where each parameter is found in it.
+    """
 
     @dataclass
     class Described(Operation):
@@ -62,6 +72,9 @@ def described(
                 if types:
                     response.content = {each: _binary() for each in types}
                 _exemplify(response.content, answer)
+                response.links = {
+                    name: Link(operation_id=name, parameters=dict(at)) for name, at in (links or {}).items()
+                }
 
     return Described
 

@@ -1,10 +1,15 @@
-"""A service without doors and guard, with its REST faces on the virtual scanner, and clients that are tools or sites."""
+"""A service without doors and guard, its clients, and the whole service in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +23,7 @@ from dwtsvc.server import dwtapi, refusals, rest
 from dwtsvc.server.access import Caller
 from dwtsvc.server.openapi import document
 from dwtsvc.server.service import Service
+from tests.server.running import free_port
 
 T = TypeVar("T")
 
@@ -76,7 +82,7 @@ Play = Callable[..., Any]
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Iterator[Play]:
+def play(tmp_path: Path) -> Play:
     """Run a scene, an async function of an Api and a tool's client, against a service of its own."""
 
     def run(scene: Callable[[Api, httpx.AsyncClient], Awaitable[T]], **settings: Any) -> T:
@@ -86,7 +92,7 @@ def play(tmp_path: Path) -> Iterator[Play]:
 
         return asyncio.run(main())
 
-    yield run
+    return run
 
 
 async def scanned(client: httpx.AsyncClient, **body: Any) -> str:
@@ -104,3 +110,64 @@ async def page_urls(client: httpx.AsyncClient, job: str) -> list[str]:
         urls.append(told.json()[0]["url"])
     assert told.status_code == 204, told.text
     return urls
+
+
+PATIENCE = 60.0  # seconds after which a test gives up waiting for the service to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """`dwtsvc serve` in a process of its own."""
+
+    home: Path
+    http: int
+    https: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http}"
+
+
+@contextlib.contextmanager
+def serving(home: Path, **variables: str) -> Iterator[Served]:
+    """The real service on free ports, with its guard, until the block ends; its output is in home/serve.log."""
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DWTSVC_")}
+    environment = {**kept, "DWTSVC_HOME": str(home), "DWTSVC_DEVICE": "virtual:adf?pages=3", **variables}
+    http, https = free_port(), free_port()
+    words = ["serve", "--no-monitor", "--http-port", str(http), "--https-port", str(https)]
+    with (home / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "dwtsvc_cli.main", *words], env=environment, stdout=log, stderr=log
+        )
+    try:
+        _wait_for(http, process, home / "serve.log")
+        yield Served(home, http, https, process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5)
+            return
+        except httpx.TransportError:
+            if process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(
+                    f"the service does not answer: {log.read_text(errors='replace')[-2000:]}"
+                ) from None
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One service for all tests that only use it."""
+    with serving(tmp_path_factory.mktemp("served") / "home") as served:
+        yield served

@@ -1,0 +1,39 @@
+"""schemathesis against the real service: every REST call as described, by examples, edges, chance and in a row."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.server.conftest import serving
+
+SECONDS = 60  # for the phases that go on for as long as they may
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+    "response_headers_conformance,negative_data_rejection"
+)
+# What lasts until the client goes, which this one does not; and what would change the log that is looked into.
+LEFT_OUT = (
+    "--include-path-regex",
+    "^/(api|DWTAPI)/",
+    "--exclude-path-regex",
+    "/events$",
+    "--exclude-operation-id",
+    "changeServer",
+)
+
+
+def test_no_call_of_the_document_breaks_it(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", DWTSVC_DEVICE="virtual:adf?pages=1") as served:
+        command = [
+            *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{served.url}/schema/openapi.json"),
+            *("--checks", CHECKS, "--max-time", str(SECONDS), "--seed", "3", "--max-examples", "20", "--no-color"),
+            *("--generation-database", "none", *LEFT_OUT),
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS + 50)
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        log = (served.home / "log" / "dwtsvc.log").read_text(errors="replace")
+    assert "Traceback" not in log and "internal error" not in log
+    assert json.dumps(done.stdout).count("Stateful") >= 1
