@@ -8,7 +8,7 @@ import platform
 import sys
 from dataclasses import asdict
 
-from benchmarks import scanning, starting
+from benchmarks import scanning, serving, starting
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -19,6 +19,11 @@ MEASURES: dict[str, Measure] = {
     "memory": scanning.memory,
     "start": starting.command,
     "worker": starting.worker,
+    "thumbnail": serving.thumbnails,
+    "cold-thumbnail": serving.cold_thumbnail,
+    "first-page": serving.first_page,
+    "crowd": serving.crowd,
+    "service-memory": serving.memory,
 }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -39,6 +38,8 @@ class Seal:
     @classmethod
     def of_password(cls, password: str, salt: bytes) -> Seal:
         """A seal that only who knows the password can make again; takes 50 ms on purpose. `salt` is 16 bytes."""
+        import hashlib  # 3 ms that a scan from the command line need not spend
+
         return cls(hashlib.scrypt(password.encode(), salt=salt, n=1 << 14, r=8, p=1, dklen=KEY_BYTES))
 
     def write(self, content: BinaryIO, target: BinaryIO, name: str) -> None:
@@ -119,6 +120,8 @@ def _memory_folder(runtime: Path, state: Path) -> Path | None:
         return runtime
     if not _is_memory(SHARED_MEMORY):
         return None
+    import hashlib
+
     place = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
     return SHARED_MEMORY / f"dwtsvc-{os.getuid()}-{place}"
 
