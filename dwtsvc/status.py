@@ -13,7 +13,7 @@ from typing import Any
 
 from dwtsvc import locks
 from dwtsvc.config import Settings
-from dwtsvc.errors import FileAccess, ServiceNotRunning
+from dwtsvc.errors import DwtsvcError, FileAccess, ServiceNotRunning, TokenNeeded
 from dwtsvc.lifeline import MonitorState
 from dwtsvc.paths import Paths
 from dwtsvc.portlock import read_port_lock
@@ -27,6 +27,7 @@ class State(StrEnum):
     STARTING = "starting"
     WAITING = "waiting"  # it crashed too often, and its monitor waits before the next start
     SILENT = "silent"  # its process is there and does not answer
+    REFUSING = "refusing"  # it answers, and wants a token that this user has not
     STOPPED = "stopped"
 
 
@@ -59,10 +60,12 @@ class Status:
         """Where it answers, plain HTTP first."""
         return [_url(port) for port in self.ports if port.get("state") == "open"]
 
-    def fault(self) -> ServiceNotRunning | None:
-        """Why nobody is served, and what to do; None if it runs."""
+    def fault(self) -> DwtsvcError | None:
+        """Why nobody is served, or this user is not, and what to do; None if it runs."""
         if self.state is State.RUNNING:
             return None
+        if self.state is State.REFUSING:
+            return TokenNeeded("The service runs and does not tell this user more", hint="Ask as the user it runs as.")
         what, why, hint = _FAULTS[self.state]
         said = {"reason": self.reason or "no reason known", "when": self.next_restart, "pid": self.pid}
         return ServiceNotRunning(what.format(**said), why=why.format(**said), hint=hint.format(**said))
@@ -97,13 +100,13 @@ def read(paths: Paths, settings: Settings) -> Status:
     lock = read_port_lock(paths)
     if lock is None:
         return _absent(monitor)
-    answer, warnings = _ask(lock, paths, settings)
+    state, answer, warnings = _ask(lock, paths, settings)
     known: dict[str, Any] = {name: lock.get(name) for name in ("pid", "monitor_pid", "version", "started")}
     known |= {"ports": lock.get("doors") or ()}
     known |= {name: answer[name] for name in _ANSWERED if answer.get(name) is not None}
     return Status(
         **known,
-        state=State.RUNNING if answer else State.SILENT,
+        state=state,
         warnings=(*answer.get("warnings", ()), *warnings),
         restarts=monitor.restarts if monitor else 0,
         reason=monitor.reason if monitor else "",
@@ -135,19 +138,20 @@ def _monitor(paths: Paths) -> MonitorState | None:
         return None if nobody else state
 
 
-def _ask(lock: Mapping[str, Any], paths: Paths, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+def _ask(lock: Mapping[str, Any], paths: Paths, settings: Settings) -> tuple[State, dict[str, Any], list[str]]:
     """The service's own answer, empty if there is none, and what was odd about it."""
-    headers = _headers(paths, settings)
-    odd: list[str] = []
     for door in _doors(lock):
         try:
-            code, body = _get(door, headers)
+            code, body = _get(door, _token(paths) if settings.require_token else {})
+            if code == 401 and _token(paths):  # root asks the service of another user, whose token it can read
+                code, body = _get(door, _token(paths))
         except (OSError, http.client.HTTPException):
             continue
         if code == 200 and body.get("pid") == lock.get("pid"):
-            return body, []
-        odd = [f"The service says of its status: {body.get('message', code)}"]
-    return {}, odd
+            return State.RUNNING, body, []
+        if code in (401, 403):
+            return State.REFUSING, {}, [f"The service says of its status: {body.get('message', code)}"]
+    return State.SILENT, {}, []
 
 
 def _doors(lock: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -158,9 +162,8 @@ def _doors(lock: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     )
 
 
-def _headers(paths: Paths, settings: Settings) -> dict[str, str]:
-    if not settings.require_token:
-        return {}
+def _token(paths: Paths) -> dict[str, str]:
+    """The header with the token; empty if this user cannot read it."""
     try:
         return {"Authorization": f"Bearer {(paths.state / 'token').read_text('ascii').strip()}"}
     except (OSError, ValueError):

@@ -17,7 +17,7 @@ import pytest
 
 from dwtsvc import portlock, status
 from dwtsvc.config import Settings
-from dwtsvc.errors import FileAccess, ServiceNotRunning
+from dwtsvc.errors import FileAccess, ServiceNotRunning, TokenNeeded
 from dwtsvc.lifeline import MonitorState
 from dwtsvc.locks import holding
 from dwtsvc.paths import Paths
@@ -53,6 +53,7 @@ class Asked:
         self.code, self.body = 200, json.dumps(ANSWER).encode()
         self.headers: list[dict[str, str]] = []
         self.port = 0
+        self.token = ""  # needed if it is set
 
 
 @pytest.fixture
@@ -62,7 +63,8 @@ def asked() -> Iterator[Asked]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.headers.append({**dict(self.headers), "path": self.path})
-            self.send_response(found.code)
+            refused = found.token and self.headers.get("Authorization") != f"Bearer {found.token}"
+            self.send_response(401 if refused else found.code)
             self.end_headers()
             self.wfile.write(found.body)
 
@@ -163,11 +165,22 @@ def test_nonsense_is_no_answer(paths: Paths, asked: Asked, body: bytes) -> None:
         assert read(paths).state is State.SILENT
 
 
-def test_a_refusal_is_told_in_the_words_of_the_service(paths: Paths, asked: Asked) -> None:
+def test_a_refusal_is_told_in_the_words_of_the_service_and_is_no_silence(paths: Paths, asked: Asked) -> None:
     asked.code, asked.body = 401, b'{"code": -2800, "message": "The token is needed"}'
     with service(paths, asked.port):
         found = read(paths)
+    assert found.state is State.REFUSING
     assert list(found.warnings) == ["The service says of its status: The token is needed"]
+    assert isinstance(found.fault(), TokenNeeded)
+
+
+def test_who_can_read_the_token_is_not_refused(paths: Paths, asked: Asked) -> None:
+    """As root, who asks the service of another user."""
+    (paths.state / "token").write_text("SECRET\n")
+    asked.token = "SECRET"
+    with service(paths, asked.port):
+        assert read(paths).state is State.RUNNING
+    assert [headers.get("Authorization") for headers in asked.headers] == [None, "Bearer SECRET"]
 
 
 def test_a_service_that_crashed_too_often_is_said_to_wait_and_why(paths: Paths) -> None:
