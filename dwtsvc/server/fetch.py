@@ -65,7 +65,10 @@ def fetch(
             watch = threading.Timer(max(0.0, until - monotonic()), _cut, (secure,))
             watch.start()
             try:
-                return _read(secure, target)
+                data = _read(secure, target)
+                if monotonic() >= until:  # a connection that was cut looks like one that has ended
+                    raise TimeoutError
+                return data
             finally:
                 watch.cancel()
                 secure.close()
@@ -138,6 +141,8 @@ def _read(connection: ssl.SSLSocket, target: Target) -> bytes:
             data += piece
             if len(data) > MOST_BYTES:
                 raise TooLarge("The source is too large", why=f"{MOST_BYTES} bytes are allowed")
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
         return bytes(data)
 
 

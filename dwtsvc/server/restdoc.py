@@ -23,7 +23,7 @@ from dwtsvc.server.restmodel import Problem
 Responses = dict[int, ResponseSpec]
 Links = dict[str, dict[str, str]]
 
-GUARD = (401, 403, 413, 415, 429)  # any request may be answered so
+GUARD = (401, 403, 413, 414, 415, 429, 431)  # any request may be answered so
 ALWAYS = (400, 500, 507)
 SAID = {
     204: "There is none.",
