@@ -17,9 +17,9 @@ from dwtsvc.certs.care import Care, Findings, State, describe, on_this_machine
 from dwtsvc.certs.delivery import Trust
 from dwtsvc.certs.own import read_own
 from dwtsvc.certs.stores import KINDS, discover, this_machine
-from dwtsvc.errors import BadArguments, Cancelled, DwtsvcError, FileAccess, MissingDependency, NothingFound
+from dwtsvc.errors import BadArguments, DwtsvcError, FileAccess, MissingDependency, NothingFound
 from dwtsvc.paths import Paths
-from dwtsvc_cli.output import ask, say, say_json, tell
+from dwtsvc_cli.output import confirm, say, say_json, tell
 
 app = typer.Typer(
     help="Make the service's certificate, renew it, and have browsers trust it.",
@@ -110,7 +110,7 @@ def install(store: Stores = None, yes: Yes = False, json: Json = False) -> None:
     if user := os.environ.get("SUDO_USER"):
         tell(f"warning: this is the authority of root's service, not of the one that {user} runs")
     if any(not each.trusted for each in open_):
-        _confirm("Trust this authority there, and in stores of these kinds that appear later?", yes)
+        confirm("Trust this authority there, and in stores of these kinds that appear later?", yes)
     kinds = () if store or sys.platform in ("win32", "darwin") else LATER
     results = care.install([each.store for each in open_], kinds)
     rows = [_installed(each, results.get(each.store.where)) for each in chosen]
@@ -133,7 +133,7 @@ def uninstall(store: Stores = None, yes: Yes = False, json: Json = False) -> Non
     kinds = _checked(store) or list(KINDS)
     stores = [each for each in discover(this_machine(os.environ)) if each.kind in kinds]
     tell(f"To be removed: every authority called '{authority.NAME} ...' from\n{_lines(each.where for each in stores)}")
-    _confirm("Remove it?", yes)
+    confirm("Remove it?", yes)
     results = care.uninstall(stores, kinds)
     if json:
         say_json({"stores": [_removed(each.kind, each.where, results[each.where]) for each in stores]})
@@ -237,16 +237,6 @@ def _standing(trust: Trust) -> str:
 
 def _lines(texts: Any) -> str:
     return "\n".join(f"  {text}" for text in texts)
-
-
-def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    answer = ask(f"{question} [y/N]")
-    if answer is None:
-        raise BadArguments("This needs your yes, and there is no terminal to ask on", hint="Add --yes.")
-    if answer.lower() not in ("y", "yes"):
-        raise Cancelled("Nothing was changed")
 
 
 def _installed(trust: Trust, fault: DwtsvcError | None) -> dict[str, Any]:

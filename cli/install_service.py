@@ -91,10 +91,12 @@ def _show(chosen: Manager) -> None:
 
 def _uninstall(chosen: Manager, paths: Paths, purge: bool, yes: bool) -> None:
     from dwtsvc.install import remains, remove
+    from dwtsvc_cli.output import confirm
 
     folders = remains(paths)
     if purge:
-        _confirm("Delete the certificate in every browser, and with all that is in them:", folders, yes)
+        _tell_what_goes(folders)
+        confirm("Delete it?", yes)
     _say_all(chosen.uninstall())
     if purge:
         _check_stopped(paths)
@@ -130,18 +132,14 @@ def _remove_authorities(paths: Paths) -> list[str]:
     return said
 
 
-def _confirm(question: str, folders: Sequence[Path], yes: bool) -> None:
-    from dwtsvc.errors import BadArguments, Cancelled
-    from dwtsvc_cli.output import ask, tell
+def _tell_what_goes(folders: Sequence[Path]) -> None:
+    from dwtsvc_cli.output import tell
 
-    if yes:
-        return
-    tell("\n  ".join([question, *map(str, folders)]))
-    answer = ask("Delete it? [y/N]")
-    if answer is None:
-        raise BadArguments("This needs your yes, and there is no terminal to ask on", hint="Add --yes.")
-    if answer.lower() not in ("y", "yes"):
-        raise Cancelled("Nothing was changed")
+    tell(
+        "\n  ".join(
+            ["This deletes the certificate in every browser, and with all that is in them:", *map(str, folders)]
+        )
+    )
 
 
 def _say_all(sentences: Iterable[str]) -> None:

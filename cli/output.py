@@ -41,6 +41,19 @@ def table(headings: list[str], rows: list[list[str]]) -> None:
     Console().print(drawn)
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Go on if the user agrees, or `yes` has said so already. Raises Cancelled, or BadArguments without a terminal."""
+    from dwtsvc.errors import BadArguments, Cancelled
+
+    if yes:
+        return
+    answer = ask(f"{question} [y/N]")
+    if answer is None:
+        raise BadArguments("This needs your yes, and there is no terminal to ask on", hint="Add --yes.")
+    if answer.lower() not in ("y", "yes"):
+        raise Cancelled("Nothing was changed")
+
+
 def ask(question: str) -> str | None:
     """A line from the terminal; None where there is no terminal or the user ended the input."""
     if not (sys.stdin and sys.stdin.isatty()):

@@ -136,7 +136,7 @@ def _synopsis(context: Context, path: list[str]) -> list[str]:
 
 def _argument(parameter: Parameter) -> str:
     """NAME, [NAME] or NAME...; the metavar may already carry brackets or dots."""
-    written = (parameter.metavar or parameter.name).upper()
+    written = (parameter.metavar or parameter.name or "").upper()
     word = f"\\fI{_roff(written.strip('[].'))}\\fR"
     dots = "..." if parameter.nargs != 1 else ""
     return f"{word}{dots}" if parameter.required else f"[{word}]{dots}"

@@ -138,9 +138,9 @@ def _serve(paths: Paths, loaded: Loaded, expose: bool) -> None:
 
     attached = lifeline.attach(os.environ, paths.create(paths.dump))
     stderr = bool(attached.monitor_pid) or os.isatty(2) or logs.to_journal(os.environ)
-    handlers = logs.set_up(paths, loaded.settings.log_level, stderr=stderr, environ=os.environ)
+    logs.set_up(paths, loaded.settings.log_level, stderr=stderr, environ=os.environ)
     try:
-        _listen(paths, loaded, expose, attached, handlers)
+        _listen(paths, loaded, expose, attached)
     except Exception as error:
         _log.exception("The service ends with an error", extra={logs.FILE_ONLY: True})
         raise error
@@ -149,10 +149,7 @@ def _serve(paths: Paths, loaded: Loaded, expose: bool) -> None:
     _log.info("The service has ended")
 
 
-def _listen(
-    paths: Paths, loaded: Loaded, expose: bool, attached: Attachment, handlers: Sequence[logging.Handler]
-) -> None:
-    from dwtsvc import logs
+def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) -> None:
     from dwtsvc.lifeline import MonitorState
     from dwtsvc.server import App, listen
     from dwtsvc.server.service import Service
@@ -176,10 +173,8 @@ def _listen(
             monitor_pid=attached.monitor_pid,
             warnings=loaded.warnings,
         )
-        made = App(service)
-        logs.claim(handlers)  # Litestar puts handlers of its own in their place, which take nothing out
         _introduce(doors)
-        return made
+        return App(service)
 
     listen.run(
         loaded.settings,

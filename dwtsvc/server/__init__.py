@@ -30,13 +30,19 @@ def create_app(service: Service) -> Any:
     from litestar import Litestar
 
     from dwtsvc.server import access, classic, consent_routes, dwtapi, images, pages, rest
-    from dwtsvc.server.refusals import handlers
     from dwtsvc.server.guard import Guard
     from dwtsvc.server.openapi import document
+    from dwtsvc.server.refusals import handlers
 
     faces = (rest, dwtapi, classic, consent_routes, pages)
     routes = [route for face in faces for route in face.routes(service)]
-    app = Litestar(routes, openapi_config=document(service), exception_handlers=handlers(), request_max_body_size=None)
+    app = Litestar(
+        routes,
+        openapi_config=document(service),
+        exception_handlers=handlers(),
+        request_max_body_size=None,
+        logging_config=None,
+    )
     table = access.routes(app)
     images.mount(table, service)
     return Guard(app, service=service, table=table)

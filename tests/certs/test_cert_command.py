@@ -16,6 +16,7 @@ from dwtsvc.certs.stores import Machine
 from dwtsvc.errors import BadArguments, BadInput, Cancelled, DwtsvcError, FileAccess, MissingDependency, NothingFound
 from dwtsvc.paths import Paths
 from dwtsvc_cli import cert as command
+from dwtsvc_cli import output
 from tests.certs.rig import NOW, MemoryStore, own_pair
 
 
@@ -85,7 +86,7 @@ def test_install_tells_fingerprint_names_and_stores_before_it_asks(
     here: list[MemoryStore], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(command, "ask", lambda question: asked.append(question) or "no")
+    monkeypatch.setattr(output, "ask", lambda question: asked.append(question) or "no")
     told: list[str] = []
     monkeypatch.setattr(command, "tell", told.append)
     with pytest.raises(Cancelled):
@@ -98,7 +99,7 @@ def test_install_tells_fingerprint_names_and_stores_before_it_asks(
 
 
 def test_install_goes_where_a_person_says_yes(here: list[MemoryStore], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "ask", lambda question: "y")
+    monkeypatch.setattr(output, "ask", lambda question: "y")
     run("install", "--store", "firefox")
     assert [bool(store.held) for store in here] == [True, False]
     assert run_json("status")["agreed"] == ["firefox"]
