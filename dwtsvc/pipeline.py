@@ -103,12 +103,13 @@ def _beside(page: PageReady, kind: str) -> Iterator[tuple[Path, BinaryIO]]:
     It is a real file because Pillow releases the GIL for one.
     """
     path = page.path.with_name(f"{page.slot}.{kind}")
-    try:
-        with telling(path.parent), open(path, "w+b", opener=private) as file:
-            yield path, file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with telling(path.parent):  # outermost: what is free is told when the file is gone
+        try:
+            with open(path, "w+b", opener=private) as file:
+                yield path, file
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _store_jpeg(page: PageReady, data: bytes) -> Developed:
