@@ -95,7 +95,8 @@ def _uninstall(chosen: Manager, paths: Paths, purge: bool, yes: bool) -> None:
 
     folders = remains(paths)
     if purge:
-        _tell_what_goes(folders)
+        if not yes:
+            _tell_what_goes(folders)
         confirm("Delete it?", yes)
     _say_all(chosen.uninstall())
     if purge:
