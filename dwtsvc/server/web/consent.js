@@ -46,7 +46,7 @@ function cautions(origin) {
   const here = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
   const said = [];
   if (url.hostname.split(".").some((label) => label.startsWith("xn--")))
-    said.push("This name has letters that are not plain English ones (“xn--” stands for them). It can look like another name.");
+    said.push("This name has letters beyond a to z, written here as “xn--”. Shown as letters, it could pass for another name.");
   if (url.protocol === "http:" && !here)
     said.push("The connection to this site is not encrypted: others in the network can pose as it.");
   if (here) said.push("This is a page that a program on this computer serves, not a site of the web.");

@@ -1,0 +1,69 @@
+"""Fixtures of all browser tests: a running service, a foreign site, an open server as the control, Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.browser.rig import PATIENCE, RESOLVED, UNPROTECTED, Pages, Running, launch, open_server, serving, web_site
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`dwtsvc serve` with the virtual scanners, asking its user for consent."""
+    with serving(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def foreign() -> Iterator[Pages]:
+    """A web site that the user has open. It has two names: that of another site, and another port of this machine."""
+    with web_site() as pages:
+        yield pages
+
+
+@pytest.fixture(scope="module")
+def trusting() -> Iterator[Pages]:
+    """The control: a server that does what any page asks for."""
+    with open_server() as pages:
+        yield pages
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Playwright]:
+    """Playwright itself. A thread can have one only, and no event loop of its own meanwhile: it ends with its module."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(driver: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Debian's Chromium. Two host names lead to this machine; all others lead nowhere."""
+    chromium = launch(driver, tmp_path_factory.mktemp("browser"), RESOLVED, UNPROTECTED)
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A profile without history. What goes wrong in one of our pages fails the test."""
+    made = browser.new_context()
+    made.set_default_timeout(PATIENCE * 1000)
+    errors: list[str] = []
+    made.on("weberror", lambda error: errors.append(str(error.error)))
+    yield made
+    made.close()
+    assert not errors
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
