@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.conftest import DOCUMENTS, JOBS, Api, Play
+from tests.server.faces import DOCUMENTS, JOBS, Api, Play
 
 UNKNOWN = "4e2eb0a5-8cbc-4c78-8b1e-b8a0e2b1b5a1"
 EVIL = (

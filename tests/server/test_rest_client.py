@@ -11,7 +11,7 @@ import pytest
 from dynamsoftservice import ScannerController, ScannerType
 from PIL import Image
 
-from tests.server.conftest import Served
+from tests.server.faces import Served
 
 
 @pytest.fixture

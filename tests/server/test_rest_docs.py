@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from dwtsvc import errors
-from tests.server.conftest import Served
+from tests.server.faces import Served
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rest-api.md"
 TEXT = DOCUMENT.read_text("utf-8")

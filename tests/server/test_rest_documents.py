@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dwtsvc.server.access import Access, of_origin
-from tests.server.conftest import ADF, DOCUMENTS, JOBS, Api, Play, page_urls, scanned
+from tests.server.faces import ADF, DOCUMENTS, JOBS, Api, Play, page_urls, scanned
 
 SITE = of_origin("https://a.example", [Access.READ, Access.EDIT])
 
@@ -149,8 +149,14 @@ def test_a_pdf_has_the_metadata_dates_paper_version_and_password_asked_for(play:
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         uid, _ = await filled(client)
         about = {
-            "author": "Ada", "creator": "a test", "keyWords": "one, two", "producer": "us", "subject": "s",
-            "title": "Ünï", "creationDate": "D:20240719", "modifiedDate": "D:20240720120000",
+            "author": "Ada",
+            "creator": "a test",
+            "keyWords": "one, two",
+            "producer": "us",
+            "subject": "s",
+            "title": "Ünï",
+            "creationDate": "D:20240719",
+            "modifiedDate": "D:20240720120000",
         }
         made = await fetched(client, uid, **about, version="1.4", pageType=3, password="open me")
         reader = pypdf.PdfReader(io.BytesIO(made.content), password="open me")

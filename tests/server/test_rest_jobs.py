@@ -8,10 +8,13 @@ import io
 import json
 
 import httpx
+import pytest
 from PIL import Image
 
+from dwtsvc.model import Device
+from dwtsvc.server import rest_scanners
 from dwtsvc.server.access import TOOL, Access, of_origin
-from tests.server.conftest import ADF, JOBS, Api, Play, page_urls, scanned
+from tests.server.faces import ADF, JOBS, Api, Play, page_urls, scanned
 
 SITE = of_origin("https://a.example", [Access.LIST, Access.SCAN, Access.READ])
 
@@ -81,8 +84,9 @@ def test_the_two_cursors_are_apart_and_a_page_address_moves_none(play: Play) -> 
         assert second["imageId"] == 2 and (await client.get(second["url"])).content != first
         assert (await client.get(f"{JOBS}/{job}/next-page-info")).status_code == 204
         assert (await client.get(f"{JOBS}/{job}/next-page")).status_code == 200
-        unknown = await client.get(f"{JOBS}/{job}/next-page?page=00ff")
-        assert unknown.status_code == 404 and unknown.json()["code"] == -1040
+        for wrong in ("00ff", "", "-1", "0"):
+            unknown = await client.get(f"{JOBS}/{job}/next-page?page={wrong}")
+            assert unknown.status_code == 404 and unknown.json()["code"] == -1040
 
     play(scene)
 
@@ -382,6 +386,34 @@ def test_job_events_tell_state_pages_and_the_end(play: Play) -> None:
         assert names[0] == "state" and names[-1] == "end" and names.count("page") == 2
         ends = json.loads(told.rstrip().rpartition("data: ")[2])
         assert ends["status"] == "completed" and ends["pages"] == 2
+
+    play(scene)
+
+
+def test_a_page_of_a_job_without_pages_is_unknown(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        job = await scanned(client, autoRun=False)
+        for wrong in ("", "00ff"):
+            assert (await client.get(f"{JOBS}/{job}/next-page?page={wrong}")).status_code == 404
+
+    play(scene)
+
+
+def test_scanners_that_appear_and_vanish_are_told(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No driver of the tests can lose a scanner, so the list of what was found is changed instead."""
+
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        one, two = (Device(id=f"sane:test:{n}", vendor="Noname", model=f"test {n}") for n in (1, 2))
+        answers = [(one,), (one, two), (two,)]
+        monkeypatch.setattr(rest_scanners, "LOOK_EVERY", 0.0)
+        monkeypatch.setattr(api.service.scanners, "listed", lambda: answers.pop(0) if len(answers) > 1 else answers[0])
+        told = []
+        async for piece in rest_scanners.comings_and_goings(api.service):
+            told += [piece.decode()] if piece.startswith(b"event") else []
+            if len(told) == 3:
+                break
+        assert [each.partition("\n")[0] for each in told] == ["event: scanners", "event: appeared", "event: vanished"]
+        assert "test:2" in told[1] and "test:1" in told[2]
 
     play(scene)
 

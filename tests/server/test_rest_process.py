@@ -13,7 +13,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from tests.server.conftest import JOBS, Api, Play, page_urls
+from tests.server.faces import JOBS, Api, Play, page_urls
 
 TEXT = "DWTSVC-0001"
 

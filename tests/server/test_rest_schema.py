@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.server.conftest import serving
+from tests.server.faces import serving
 
 SECONDS = 60  # for the phases that go on for as long as they may
 CHECKS = (

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image, ImageChops
 
-from tests.server.conftest import JOBS, Served
+from tests.server.faces import JOBS, Served
 
 DEVICE = "virtual:adf?pages=1&seed=3"
 MODES = {"color": 2, "gray": 1, "lineart": 0}
