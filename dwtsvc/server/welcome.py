@@ -37,7 +37,7 @@ _STORES = {
 
 def sections(service: Service) -> dict[str, Markup]:
     """The values of the page's template, by their names. Blocking: it reads the file of consents."""
-    status = service.status()
+    status = {**service.status(), "ports": [door.record() for door in service.doors]}
     grants, fault = _grants(service)
     certificate = status["certificate"] or {}
     return {
@@ -130,7 +130,7 @@ def _alike(doors: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
 
 
 def _addresses(alike: Sequence[Mapping[str, Any]]) -> Markup:
-    first = element("code", _address(alike[0]))
+    first = element("code", _address(alike[0]), class_="address")
     others = ", ".join(each["host"] for each in alike[1:])
     return joined(first, " ", element("span", f"and {others}", class_="muted")) if others else first
 

@@ -34,7 +34,7 @@ def trusting() -> Iterator[Pages]:
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Playwright]:
-    """Playwright itself. A thread can have one only, and no event loop of its own meanwhile: it ends with its module."""
+    """Playwright itself. A thread can have one only, and no event loop of its own meanwhile."""
     with sync_playwright() as playwright:
         yield playwright
 

@@ -40,10 +40,14 @@ def scanned(service: Running) -> str:
     uid = str(made.json()["jobuid"])
     assert tool.get(f"/api/device/scanners/jobs/{uid}/next-page").status_code == 200
     assert tool.get(f"/api/device/scanners/jobs/{uid}/next-page").status_code == 204
-    png = {"Content-Type": "image/png"}
-    loaded = tool.post("/f/LoadFile", params={"id": VICTIM}, content=small_png(), headers=png)
-    assert loaded.status_code == 200, loaded.text
+    load(service)
     return uid
+
+
+def load(service: Running) -> None:
+    png = {"Content-Type": "image/png"}
+    loaded = service.tool.post("/f/LoadFile", params={"id": VICTIM}, content=small_png(), headers=png)
+    assert loaded.status_code == 200, loaded.text
 
 
 @pytest.fixture
@@ -224,3 +228,21 @@ def test_a_page_without_consent_can_ask_and_nothing_else(
     new = [each for each in after["questions"] if each not in before["questions"]]
     assert [each["origin"] for each in new] in ([foreign.url()], [])
     assert {**after, "questions": 0} == {**before, "questions": 0}
+
+
+def test_the_same_requests_have_an_effect_when_a_program_of_the_user_makes_them(
+    service: Running, scanned: str, targets: list[str], asked: str
+) -> None:
+    """Else the attacks would be aimed at nothing."""
+    before = state(service)
+    for target in reversed(targets):  # the first one removes what the second one shows
+        if not target.endswith(("/events", "/decisions", "/devices", "shop.example", "ScanJobs")):
+            answer = service.tool.get(target)
+            assert answer.status_code == 200 and answer.content, target
+    assert state(service)["images"] == [0]
+    load(service)
+    assert service.tool.patch("/api/server", json={"logLevel": 14}).status_code == 200
+    assert service.tool.post("/consent/decisions", json={"id": asked, "decision": "always"}).status_code == 200
+    after = state(service)
+    assert (before["status"]["log_level"], after["status"]["log_level"]) == (1, 14)
+    assert after["questions"] != before["questions"] and "attacker.example" in after["decided"]

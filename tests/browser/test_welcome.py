@@ -24,12 +24,24 @@ ACCENT = (0x0B, 0x5C, 0xAD)  # of the icon
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service whose pages may change settings, with something to show in every part of them."""
     with serving(tmp_path_factory.mktemp("service"), enable_web_setup="on") as running:
-        running.tool.post("/api/device/scanners/jobs", json={"device": "virtual:adf?pages=2", "autoRun": False})
-        for origin, decision in (("https://allowed.example", "always"), ("https://refused.example", "never")):
-            uid = asked(running, origin)
-            said = running.tool.post("/consent/decisions", json={"id": uid, "decision": decision})
-            assert said.status_code == 200, said.text
+        fill(running)
         yield running
+
+
+@pytest.fixture(scope="module")
+def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same as it is by default: its pages change no setting."""
+    with serving(tmp_path_factory.mktemp("service")) as running:
+        fill(running)
+        yield running
+
+
+def fill(service: Running) -> None:
+    service.tool.post("/api/device/scanners/jobs", json={"device": "virtual:adf?pages=2", "autoRun": False})
+    for origin, decision in (("https://allowed.example", "always"), ("https://refused.example", "never")):
+        uid = asked(service, origin)
+        said = service.tool.post("/consent/decisions", json={"id": uid, "decision": decision})
+        assert said.status_code == 200, said.text
 
 
 def asked(service: Running, origin: str) -> str:
@@ -86,6 +98,18 @@ def test_the_pages_are_accessible_and_fit_from_a_phone_to_a_large_screen(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         # The question that is none is answered 404, which Chromium writes into its console.
         assert [each for each in complaints if "404" not in each] == []
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_the_page_that_changes_nothing_is_accessible_and_fits(browser: Browser, read_only: Running, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page, complaints = opened(context, read_only.url)
+    expect(page.locator("#devices-list li").first).to_be_visible()
+    expect(page.get_by_role("button", name="Forget")).to_have_count(0)
+    expect(page.get_by_role("button", name="Copy: dwtsvc origins revoke https://allowed.example")).to_be_visible()
+    assert violations(page) == [] and complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
 
