@@ -22,6 +22,8 @@ COMMANDS = {
     "doctor": "Find out why scanning does not work, and show the command that mends it.",
     "install-service": "Have the service start by itself, or no longer.",
     "config": "Show, check and change the settings and the scan profiles.",
+    "origins": "List, allow and revoke the web sites that may use the service.",
+    "token": "Show or replace the token that lets programs use the service.",
     "cert": "Make the service's certificate, renew it, and have browsers trust it.",
 }
 
