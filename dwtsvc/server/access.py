@@ -150,7 +150,7 @@ class RouteTable:
         if found := self._plain.get(path):
             return found
         trimmed = path[:-1] if len(path) > 1 and path[-1] == "/" else path
-        if trimmed[:1] != "/" or "//" in trimmed or "/." in trimmed or "\\" in trimmed or not trimmed.isprintable():
+        if trimmed[:1] != "/" or "//" in path or "/." in trimmed or "\\" in trimmed or not trimmed.isprintable():
             return None
         return self._plain.get(trimmed) or self._walk(trimmed)
 

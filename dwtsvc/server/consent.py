@@ -21,7 +21,7 @@ from typing import Literal
 from dwtsvc.config import Settings
 from dwtsvc.errors import BadArguments, BadConfiguration, FileAccess, OriginNotAllowed, TooMany, UnknownItem, WrongState
 from dwtsvc.server.access import SCOPES, Access, Caller, of_origin
-from dwtsvc.server.grants import Grant, Grants, canonical, is_origin, scopes_of
+from dwtsvc.server.grants import Decision, Grant, Grants, canonical, is_origin, scopes_of
 
 LIFE = 600.0  # seconds that a request waits for the user, and that its outcome can then be asked for
 ONCE = 12 * 3600.0  # seconds that "once" lasts, if the service runs so long
@@ -29,7 +29,7 @@ MOST_PENDING = 5
 MOST_SEEN = 1024  # origins remembered while `*` lets all in
 
 # What `*` in the configuration grants. Not UPLOAD: the service would send pages to addresses that nobody chose.
-_ANYBODY = SCOPES - {Access.UPLOAD}
+ANYBODY = SCOPES - {Access.UPLOAD}
 
 State = Literal["pending", "allowed", "denied", "expired"]
 Answer = Literal["once", "always", "never"]
@@ -98,14 +98,14 @@ class Consent:
                 self._once[origin] = (scopes_of({*wanted, *had}), self._clock() + ONCE)
             else:
                 before = self._grants.read().get(origin)
-                self._grants.put(origin, scopes_of({*wanted, *(before.scopes if before else ())}), "always")
+                self._grants.put(origin, scopes_of({*wanted, *(before.scopes if before else ())}), Decision.ALWAYS)
             self._forget_callers()
 
     def refuse(self, origin: str) -> None:
         """Refuse an origin for good; it cannot ask again, and no configuration lets it in."""
         with self._lock:
             self._once.pop(canonical(origin), None)
-            self._grants.put(canonical(origin), (), "never")
+            self._grants.put(canonical(origin), (), Decision.NEVER)
             self._forget_callers()
 
     def revoke(self, origin: str) -> bool:
@@ -184,7 +184,7 @@ class Consent:
         if known and set(wanted) <= known.scopes:
             return "allowed"
         grant = self._decided.get(origin)
-        if grant and grant.decision == "never":
+        if grant and grant.decision is Decision.NEVER:
             return "denied"
         if not self.can_ask:
             raise OriginNotAllowed("Nobody can be asked here", hint="Allow the site with `dwtsvc origins allow URL`.")
@@ -215,13 +215,13 @@ class Consent:
 
     def _work_out(self, origin: str) -> Caller | None:
         grant = self._decided.get(origin)
-        if grant and grant.decision == "never":
+        if grant and grant.decision is Decision.NEVER:
             return None
         scopes = set(grant.scopes if grant else ())
         if origin in self._configured:
             scopes |= SCOPES
         elif self._everybody and origin.startswith(("https://", "http://")):
-            scopes |= _ANYBODY
+            scopes |= ANYBODY
         once = self._once.get(origin)
         if once and once[1] > self._clock():
             scopes |= set(once[0])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from litestar import Request, get, post
+from litestar.params import FromPath, JSONBody
 
 from dwtsvc.errors import ServiceRefused
 from dwtsvc.server import access
@@ -34,12 +35,12 @@ def routes(service: Service) -> list[Any]:
     consent: Consent = service.consent
 
     @post("/consent/requests", opt={"access": Access.ASK}, sync_to_thread=False, status_code=201)
-    def ask(request: Request[Any, Any, Any], data: Wanted) -> dict[str, str]:
+    def ask(request: Request[Any, Any, Any], data: JSONBody[Wanted]) -> dict[str, str]:
         """Ask the user to let the calling web origin in."""
         return {"id": consent.ask(_origin(request), data.scopes)}
 
     @get("/consent/requests/{uid:str}", opt={"access": Access.ASK}, sync_to_thread=False)
-    def look(request: Request[Any, Any, Any], uid: str) -> dict[str, Any]:
+    def look(request: Request[Any, Any, Any], uid: FromPath[str]) -> dict[str, Any]:
         """What became of a request: pending, allowed, denied or expired. An own page is also told who asks."""
         caller = access.caller(request)
         if caller.kind in ("own", "tool"):
@@ -52,7 +53,7 @@ def routes(service: Service) -> list[Any]:
         return [_shown(each) for each in consent.pending()]
 
     @post("/consent/decisions", opt={"access": Access.ADMIN}, sync_to_thread=True, status_code=200)
-    def decide(data: Decided) -> dict[str, str]:
+    def decide(data: JSONBody[Decided]) -> dict[str, str]:
         """The user's answer to a request; it is kept in a file unless it is for once."""
         return {"state": consent.decide(data.id, data.decision)}
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from dwtsvc import locks
 from dwtsvc.errors import BadArguments, BadConfiguration, FileAccess
@@ -25,7 +25,12 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _EXTENSIONS = ("chrome-extension", "moz-extension", "safari-web-extension")
 _HOST = re.compile(r"\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 
-Decision = Literal["always", "never"]
+
+class Decision(StrEnum):
+    """What the user decided for good."""
+
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 def canonical(text: str) -> str:
@@ -131,7 +136,7 @@ class Grants:
 
 
 def _is_sound(grant: Grant) -> bool:
-    return is_origin(grant.origin) and set(grant.scopes) <= SCOPES and grant.decision in ("always", "never")
+    return is_origin(grant.origin) and set(grant.scopes) <= SCOPES
 
 
 def _host_and_port(text: str) -> tuple[str, str]:
@@ -143,7 +148,9 @@ def _host_and_port(text: str) -> tuple[str, str]:
         return "", ""
     if not host.isascii():
         try:
-            host = host.encode("idna").decode()
+            host, name = host.encode("idna").decode(), host
+            if host.encode().decode("idna") != name:  # where Python's older rules name another host than a browser
+                return "", ""
         except UnicodeError:
             return "", ""
     return host, port

@@ -1,0 +1,100 @@
+"""`dwtsvc origins` and `dwtsvc token`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dwtsvc.config import Settings
+from dwtsvc.errors import BadArguments, BadConfiguration, DwtsvcError, NothingFound
+from dwtsvc.server.access import SCOPES
+from dwtsvc.server.consent import Consent
+from dwtsvc.server.token import Token
+from dwtsvc_cli import origins, token
+
+SITE = "https://shop.example"
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DWTSVC_HOME", str(tmp_path))
+    monkeypatch.delenv("DWTSVC_ACCESS_CONTROL_ALLOW_ORIGIN", raising=False)
+    return tmp_path / "state"
+
+
+def run(app: object, *arguments: str) -> Result:
+    """The command's result; an error of dwtsvc is raised, since the main command is what tells it."""
+    result = CliRunner().invoke(app, list(arguments))  # type: ignore[arg-type]
+    if isinstance(result.exception, DwtsvcError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_site_is_allowed_listed_and_revoked(state: Path) -> None:
+    assert run(origins.app, "allow", SITE + ":443/").stdout == f"{SITE} may list, scan, read, edit, upload\n"
+    service = Consent(state, Settings())
+    assert service.caller(SITE.encode()) is not None
+    (row,) = json.loads(run(origins.app, "list", "--json").stdout)["origins"]
+    assert row["since"] and {**row, "since": ""} == {
+        "origin": SITE,
+        "decision": "always",
+        "scopes": ["list", "scan", "read", "edit", "upload"],
+        "source": "user",
+        "since": "",
+    }
+    assert run(origins.app, "list").stdout == f"{SITE}\talways\tlist, scan, read, edit, upload\tuser\n"
+    run(origins.app, "revoke", SITE)
+    assert service.caller(SITE.encode()) is None
+    with pytest.raises(NothingFound):
+        run(origins.app, "revoke", SITE)
+
+
+def test_scopes_are_as_said_and_said_anew(state: Path) -> None:
+    run(origins.app, "allow", SITE)
+    said = json.loads(run(origins.app, "allow", SITE, "-s", "read", "--scope", "list", "--json").stdout)
+    assert said == {"origin": SITE, "scopes": ["list", "read"], "decision": "always"}
+    found = Consent(state, Settings()).caller(SITE.encode())
+    assert found is not None and set(found.scopes & SCOPES) == {"list", "read"}
+
+
+@pytest.mark.parametrize("arguments", [("shop.example",), ("https://a.example/x",), (SITE, "-s", "admin"), ("null",)])
+def test_what_is_no_origin_or_scope_is_refused_and_nothing_is_written(state: Path, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(BadArguments):
+        run(origins.app, "allow", *arguments)
+    assert not (state / "origins.json").exists()
+
+
+def test_the_configuration_is_listed_beside_and_cannot_be_revoked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DWTSVC_ACCESS_CONTROL_ALLOW_ORIGIN", SITE)
+    (row,) = json.loads(run(origins.app, "list", "--json").stdout)["origins"]
+    assert row["source"] == "configuration" and row["origin"] == SITE
+    with pytest.raises(NothingFound, match="configuration"):
+        run(origins.app, "revoke", SITE)
+    run(origins.app, "allow", SITE)
+    revoked = run(origins.app, "revoke", SITE)
+    assert "still allowed by the configuration" in revoked.stderr
+
+
+def test_listing_makes_nothing(state: Path) -> None:
+    assert json.loads(run(origins.app, "list", "--json").stdout) == {"origins": []}
+    assert not state.exists()
+
+
+def test_a_damaged_file_is_told(state: Path) -> None:
+    run(origins.app, "allow", SITE)
+    (state / "origins.json").write_text("{")
+    for command in (("list",), ("allow", SITE), ("revoke", SITE)):
+        with pytest.raises(BadConfiguration, match="damaged"):
+            run(origins.app, *command)
+
+
+def test_the_token_is_shown_and_replaced(state: Path) -> None:
+    first = run(token.app).stdout.strip()
+    service = Token(state / "token")
+    assert service.matches(first.encode()) and run(token.app).stdout.strip() == first
+    second = json.loads(run(token.app, "--new", "--json").stdout)["token"]
+    assert second != first and service.matches(second.encode()) and not service.matches(first.encode())

@@ -1,0 +1,793 @@
+"""The guard as a whole, driven as a server drives it: whatever is not allowed never reaches the app behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dwtsvc.config import Settings
+from dwtsvc.errors import PaperJam
+from dwtsvc.server.access import Access, Caller, RouteTable, Scope, caller
+from dwtsvc.server.bodies import MOST_JSON, MOST_UPLOAD
+from dwtsvc.server.consent import Consent
+from dwtsvc.server.guard import Guard
+from dwtsvc.server.peers import Peers
+from dwtsvc.server.quotas import Limits
+from dwtsvc.server.token import Token
+
+PORTS = {"http": 18622, "https": 18623}
+SITE, OTHER = b"https://shop.example", b"https://evil.example"
+OWN = b"http://127.0.0.1:18622"
+JSON = (b"content-type", b"application/json")
+
+ROUTES: dict[str, dict[str, Access]] = {
+    "/dwtsvc.js": {"GET": Access.PUBLIC},
+    "/healthz": {"GET": Access.HEALTH},
+    "/": {"GET": Access.PAGE},
+    "/consent": {"GET": Access.PAGE},
+    "/consent/requests": {"POST": Access.ASK},
+    "/api/device/scanners": {"GET": Access.LIST},
+    "/api/jobs": {"POST": Access.SCAN},
+    "/api/jobs/{uid:str}/page": {"GET": Access.READ, "DELETE": Access.EDIT},
+    "/f/RemoveAllImages": {"GET": Access.EDIT},
+    "/f/HTTPUpload": {"POST": Access.UPLOAD},
+    "/dwt/{version}/img": {"GET": Access.IMAGE},
+    "/api/server": {"PATCH": Access.ADMIN},
+}
+PATHS = [
+    (method, path.replace("{uid:str}", "4").replace("{version}", "dwt_1")) for path in ROUTES for method in ROUTES[path]
+]
+
+
+@dataclass(frozen=True)
+class Door:
+    scheme: str
+    host: str
+    port: int
+    state: str = "open"
+
+
+@dataclass
+class Answer:
+    status: int = 0
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes = b""
+
+    def get(self, name: bytes) -> bytes | None:
+        found = [value for each, value in self.headers if each == name]
+        assert len(found) < 2, f"{name!r} is said twice"
+        return found[0] if found else None
+
+
+class Behind:
+    """An app that notes who came through, and reads what it was sent. `act` may do something else."""
+
+    def __init__(self) -> None:
+        self.callers: list[Caller] = []
+        self.received = 0
+        self.headers: list[tuple[bytes, bytes]] = [(b"content-type", b"text/plain")]
+        self.act: Callable[[], Any] | None = None
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        self.callers.append(caller(scope))
+        more = scope["method"] not in ("GET", "HEAD")
+        while more:
+            message = await receive()
+            self.received += len(message.get("body", b""))
+            more = message.get("more_body", False)
+        if self.act and (found := self.act()):
+            await found
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        await send({"type": "http.response.body", "body": b"reached"})
+
+
+class _Peers(Peers):
+    """The peer is whoever the test says."""
+
+    mine = True
+
+    def is_mine(self, *_: Any) -> bool:
+        return self.mine
+
+
+class House:
+    """A guard with all it stands on, and an app behind it."""
+
+    def __init__(self, folder: Path, *, limits: Limits | None = None, **given: Any) -> None:
+        self.settings = Settings(**given)
+        self.doors = [Door(scheme, host, port) for scheme, port in PORTS.items() for host in ("127.0.0.1", "::1")]
+        self.consent = Consent(folder, self.settings, screen=lambda: True)
+        self.consent.allow(SITE.decode(), ["list", "scan", "read", "edit", "upload"])
+        self.token = Token(folder / "token")
+        self.behind, self.peers = Behind(), _Peers()
+        table = RouteTable()
+        for path, methods in ROUTES.items():
+            table.add(path, methods)
+        table.add("/f/LoadFile", {"POST": Access.EDIT}, files=True)
+        self.guard = Guard(self.behind, service=self, table=table, peers=self.peers, limits=limits)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        body: Iterable[bytes] = (b"",),
+        host: bytes | None = b"127.0.0.1:18622",
+    ) -> Answer:
+        return asyncio.run(self.asked(method, path, headers, body=body, host=host))
+
+    async def asked(
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        body: Iterable[bytes] = (b"",),
+        host: bytes | None = b"127.0.0.1:18622",
+    ) -> Answer:
+        answer, chunks = Answer(), list(body)
+        path, _, query = path.partition("?")
+        hosts = [(b"host", host)] if host is not None else []
+
+        async def receive() -> dict[str, Any]:
+            if not chunks:
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                assert not answer.status, "two answers"
+                answer.status, answer.headers = message["status"], message["headers"]
+            else:
+                answer.body += message["body"]
+
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "scheme": "http"}
+        ends = {"client": ("127.0.0.1", 40000), "server": ("127.0.0.1", 18622)}
+        await self.guard({**scope, **ends, "headers": [*hosts, *headers]}, receive, send)
+        return answer
+
+    @property
+    def was_reached(self) -> bool:
+        return bool(self.behind.callers)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+# ---- the gate ----
+
+FOREIGN_HOSTS = [
+    *(b"evil.example:18622", b"localhost.evil:18622", b"evil.localhost:18622", b"localhost.:18622", b"0.0.0.0:18622"),
+    *(b"127.1:18622", b"127.0.0.2:18622", b"2130706433:18622", b"0x7f000001:18622", b"0177.0.0.1:18622"),
+    *(b"[::ffff:127.0.0.1]:18622", b"[0:0:0:0:0:0:0:1]:18622", b"[::]:18622", b"::1:18622", b"LOCALHOST:18622"),
+    *(
+        b"Localhost:18622",
+        b"localhost",
+        b"127.0.0.1",
+        b"[::1]",
+        b"localhost:80",
+        b"localhost:18624",
+        b"localhost:018622",
+    ),
+    *(
+        b"127.0.0.1.evil.example:18622",
+        b"127.0.0.1:186220",
+        b"192.168.1.1:18622",
+        b"10.0.0.1:18622",
+        b"router.local:18622",
+    ),
+]
+MALFORMED_HOSTS = [
+    *(
+        b"",
+        b":18622",
+        b"user@localhost:18622",
+        b"localhost:18622@evil.example",
+        b"localhost:18622/",
+        b"local host:18622",
+    ),
+    *(b"localhost:18622, evil.example", b" localhost:18622", b"localhost:18622 ", b"localhost:", b"localhost:x"),
+    *(
+        b"http://localhost:18622",
+        b"localhost\x00:18622",
+        b"localhost:18622#",
+        b"%6cocalhost:18622",
+        b"l\xc3\xb6cal:18622",
+    ),
+]
+OUR_HOSTS = [f"{host}:{port}".encode() for host in ("localhost", "127.0.0.1", "[::1]") for port in PORTS.values()]
+
+
+@pytest.mark.parametrize("host", FOREIGN_HOSTS + MALFORMED_HOSTS)
+def test_a_host_name_that_is_not_ours_reaches_no_route(house: House, host: bytes) -> None:
+    expected = {400} if host in MALFORMED_HOSTS else {400, 403}
+    token = (b"x-dwtsvc-token", house.token.text.encode())
+    for (method, path), headers in product([*PATHS, ("GET", "/none")], ([], [token], [(b"origin", SITE), JSON])):
+        assert house.ask(method, path, headers, host=host).status in expected
+    assert not house.was_reached
+
+
+def test_the_gate_is_tried_with_forty_names() -> None:
+    assert len({*FOREIGN_HOSTS, *MALFORMED_HOSTS}) >= 40
+
+
+@pytest.mark.parametrize("host", OUR_HOSTS)
+def test_every_name_of_ours_is_taken_at_each_open_port(house: House, host: bytes) -> None:
+    assert house.ask("GET", "/api/device/scanners", host=host).status == 200
+
+
+def test_a_missing_a_double_and_a_contradicting_host_are_bad_requests(house: House) -> None:
+    assert house.ask("GET", "/healthz", host=None).status == 400
+    assert house.ask("GET", "/healthz", [(b"host", b"127.0.0.1:18622")]).status == 400
+    assert house.ask("GET", "http://evil.example/healthz").status == 400
+    assert house.ask("OPTIONS", "*").status == 400
+    assert not house.was_reached
+
+
+def test_headers_of_a_proxy_say_nothing(house: House) -> None:
+    forwarded = [(b"x-forwarded-host", b"localhost:18622"), (b"forwarded", b"host=localhost:18622;for=127.0.0.1")]
+    assert house.ask("GET", "/healthz", forwarded, host=b"evil.example:18622").status == 403
+    house.peers.mine = False
+    assert house.ask("GET", "/api/device/scanners", [*forwarded, (b"x-forwarded-for", b"127.0.0.1")]).status == 401
+
+
+def test_a_port_that_is_not_open_is_not_ours_until_it_is(house: House) -> None:
+    house.doors.append(Door("http", "127.0.0.1", 18625, "taken"))
+    assert house.ask("GET", "/healthz", host=b"localhost:18625").status == 403
+    house.doors.append(Door("http", "127.0.0.1", 18625))
+    assert house.ask("GET", "/healthz", host=b"localhost:18625").status == 200
+
+
+def test_a_usual_port_may_be_left_out(house: House) -> None:
+    house.doors.append(Door("http", "127.0.0.1", 80))
+    assert house.ask("GET", "/healthz", host=b"localhost").status == 200
+
+
+def test_a_door_beyond_the_loopback_is_known_by_its_address_and_wants_the_token_of_every_tool(house: House) -> None:
+    assert house.ask("GET", "/healthz", host=b"192.168.1.1:18623").status == 403
+    house.doors.append(Door("https", "192.168.1.1", 18623))
+    assert house.ask("GET", "/healthz", host=b"192.168.1.1:18623").status == 200
+    assert house.ask("GET", "/healthz", host=b"192.168.1.1:18622").status == 403
+    assert house.ask("GET", "/api/device/scanners").status == 401
+    token = (b"authorization", b"Bearer " + house.token.text.encode())
+    assert house.ask("GET", "/api/device/scanners", [token], host=b"192.168.1.1:18623").status == 200
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(host=st.one_of(st.binary(max_size=40), st.sampled_from(OUR_HOSTS).map(lambda host: host + b"x")))
+def test_no_other_bytes_are_a_name_of_ours(house: House, host: bytes) -> None:
+    if host not in OUR_HOSTS:
+        assert house.ask("GET", "/healthz", host=host).status in (400, 403)
+
+
+# ---- who asks: the table ----
+
+YES = {200}
+NO = {401, 403}
+NAVIGATE = [(b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")]
+FRAME = [(b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"iframe")]
+
+OPEN = {Access.PUBLIC, Access.HEALTH}
+CONSENTED = {*OPEN, Access.ASK, Access.LIST, Access.SCAN, Access.READ, Access.EDIT, Access.UPLOAD, Access.IMAGE}
+ALL = set(Access)
+
+# Origin, Sec-Fetch-Site, more headers, what may be reached without a token. Requests carry what forces a preflight.
+TABLE: list[tuple[bytes | None, bytes | None, list[tuple[bytes, bytes]], set[Access]]] = [
+    (OWN, b"same-origin", [], ALL),
+    (OWN, b"none", [], ALL),
+    (OWN, None, [], ALL),
+    (OWN, b"same-site", [], {*OPEN, Access.ASK}),
+    (OWN, b"cross-site", [], {*OPEN, Access.ASK}),
+    (b"http://localhost:18622", b"cross-site", [], {*OPEN, Access.ASK}),
+    (b"https://127.0.0.1:18623", b"same-site", [], {*OPEN, Access.ASK}),
+    (b"http://127.0.0.1:18999", b"same-site", [], {*OPEN, Access.ASK}),
+    (SITE, b"cross-site", [], CONSENTED),
+    (SITE, b"same-site", [], CONSENTED),
+    (SITE, None, [], CONSENTED),
+    (SITE + b".evil.example", b"cross-site", [], {*OPEN, Access.ASK}),
+    (SITE + b":444", b"cross-site", [], {*OPEN, Access.ASK}),
+    (b"http://shop.example", b"cross-site", [], {*OPEN, Access.ASK}),
+    (b"https://SHOP.example", b"cross-site", [], OPEN),
+    (SITE + b"/", b"cross-site", [], OPEN),
+    (SITE + b" " + SITE, b"cross-site", [], OPEN),
+    (OTHER, b"cross-site", [], {*OPEN, Access.ASK}),
+    (OTHER, b"same-origin", [], {*OPEN, Access.ASK}),
+    (OTHER, None, [], {*OPEN, Access.ASK}),
+    (OTHER, b"none", NAVIGATE, {*OPEN, Access.ASK}),
+    (b"null", b"cross-site", [], OPEN),
+    (b"null", None, [], OPEN),
+    (b"", None, [], OPEN),
+    (b"file://", None, [], OPEN),
+    (None, b"cross-site", [], OPEN),
+    (None, b"same-site", [], OPEN),
+    (None, b"cross-site", [(b"sec-fetch-mode", b"no-cors"), (b"sec-fetch-dest", b"image")], OPEN),
+    (None, b"cross-site", FRAME, OPEN),
+    (None, b"same-site", FRAME, OPEN),
+    (None, b"cross-site", NAVIGATE, {*OPEN, Access.PAGE}),
+    (None, b"same-site", NAVIGATE, {*OPEN, Access.PAGE}),
+    (None, b"none", NAVIGATE, {*OPEN, Access.PAGE}),
+    (None, b"none", [], {*OPEN, Access.PAGE}),
+    (None, b"same-origin", [], ALL),
+    (None, b"same-origin", NAVIGATE, ALL),
+    (None, b"whatever", [], OPEN),
+    (None, None, [(b"sec-fetch-mode", b"no-cors")], OPEN),
+    (None, None, [(b"sec-fetch-dest", b"image")], OPEN),
+    (None, None, [(b"referer", b"http://evil.example/")], OPEN),
+    (None, None, [], ALL),
+]
+
+
+def head(origin: bytes | None, site: bytes | None, more: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    named = [(b"origin", origin), (b"sec-fetch-site", site)]
+    return [(name, value) for name, value in named if value is not None] + more + [JSON]
+
+
+@pytest.mark.parametrize(("origin", "site", "more", "may"), TABLE)
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_the_table_of_decisions(
+    house: House, origin: bytes | None, site: bytes | None, more: Any, may: set[Access], method: str, path: str
+) -> None:
+    route = house.guard._table.find(path)
+    assert route is not None
+    expected = YES if route.methods[method] in may else NO
+    assert house.ask(method, path, head(origin, site, more)).status in expected
+    assert house.was_reached is (expected is YES)
+
+
+@pytest.mark.parametrize(("origin", "site", "more", "may"), TABLE)
+def test_the_token_opens_every_row(house: House, origin: bytes, site: bytes, more: Any, may: set[Access]) -> None:
+    token = house.token.text.encode()
+    spellings = [(b"dwt-product-key", token), (b"x-dics-license-key", token), (b"x-dwtsvc-token", token)]
+    house.peers.mine = False
+    for spelling in (*spellings, (b"authorization", b"Bearer " + token), (b"authorization", b"bearer " + token)):
+        for method, path in PATHS:
+            assert house.ask(method, path, [*head(origin, site, more), spelling]).status == 200
+    assert {each.bucket for each in house.behind.callers} <= {"", "nobody"}
+
+
+@pytest.mark.parametrize(("origin", "site", "more", "may"), TABLE)
+def test_another_user_of_the_machine_gets_nothing_whatever_he_says(
+    house: House, origin: bytes, site: bytes, more: Any, may: set[Access]
+) -> None:
+    house.peers.mine = False
+    for method, path in PATHS:
+        route = house.guard._table.find(path)
+        assert route is not None
+        expected = YES if route.methods[method] in OPEN else NO
+        assert house.ask(method, path, head(origin, site, more)).status in expected
+
+
+def test_a_wrong_token_is_refused_but_a_product_key_that_is_none_is_ignored(house: House) -> None:
+    for wrong in ((b"x-dwtsvc-token", b"no"), (b"authorization", b"Bearer no"), (b"authorization", b"Bearer ")):
+        assert house.ask("GET", "/api/device/scanners", [wrong]).status == 401
+    assert house.ask("GET", "/api/device/scanners", [(b"authorization", b"Basic abc")]).status == 200
+    assert house.ask("GET", "/api/device/scanners", [(b"dwt-product-key", b"t0068xyz")]).status == 200
+    assert house.ask("GET", "/api/device/scanners", [(b"origin", OTHER), (b"dwt-product-key", b"t0068")]).status == 403
+
+
+def test_where_the_token_is_required_tools_need_it_and_consented_sites_do_not(tmp_path: Path) -> None:
+    house = House(tmp_path, require_token=True)
+    assert house.ask("GET", "/api/device/scanners").status == 401
+    assert house.ask("GET", "/api/device/scanners", [(b"dwt-product-key", b"t0068xyz")]).status == 401
+    token = house.token.text.encode()
+    assert house.ask("GET", "/api/device/scanners", [(b"dwt-product-key", token)]).status == 200
+    assert house.ask("GET", "/api/device/scanners", [(b"origin", SITE)]).status == 200
+    assert house.ask("GET", "/", [(b"sec-fetch-site", b"none")]).status == 200
+
+
+def test_each_caller_has_its_own_bucket(house: House) -> None:
+    house.consent.allow(OTHER.decode(), ["list"])
+    token = (b"x-dwtsvc-token", house.token.text.encode())
+    for headers in ([], [token, (b"origin", SITE)], [(b"origin", SITE)], [(b"origin", OTHER)], [(b"origin", OWN)]):
+        assert house.ask("GET", "/api/device/scanners", headers).status == 200
+    assert [each.bucket for each in house.behind.callers] == ["", "", SITE.decode(), OTHER.decode(), "own"]
+    assert house.behind.callers[1].origin == SITE.decode()
+
+
+def test_a_site_may_do_what_it_has_consent_for_and_no_more(house: House) -> None:
+    house.consent.revoke(SITE.decode())
+    house.consent.allow(SITE.decode(), ["list", "read"])
+    reached = {path for method, path in PATHS if house.ask(method, path, [(b"origin", SITE), JSON]).status == 200}
+    assert reached == {
+        *("/dwtsvc.js", "/healthz", "/consent/requests", "/api/device/scanners", "/api/jobs/4/page", "/dwt/dwt_1/img"),
+    }
+    refused = house.ask("POST", "/api/jobs", [(b"origin", SITE), JSON])
+    assert refused.status == 403 and refused.get(b"access-control-allow-origin") == SITE
+    house.consent.refuse(SITE.decode())
+    assert house.ask("GET", "/api/device/scanners", [(b"origin", SITE)]).status == 403
+
+
+def test_unknown_addresses_and_methods_are_told_to_those_only_who_may_ask(house: House) -> None:
+    assert house.ask("GET", "/none").status == 404
+    assert house.ask("DELETE", "/api/device/scanners").status == 200  # the app itself says which methods there are
+    assert house.ask("GET", "/none", [(b"origin", SITE)]).status == 404
+    refused = [
+        house.ask(method, path, [(b"origin", OTHER)])
+        for method, path in (("GET", "/none"), ("DELETE", "/api/device/scanners"), ("GET", "/api/device/scanners"))
+    ]
+    assert {(each.status, each.body) for each in refused} == {(403, refused[0].body)}
+    for hostile in ("/../etc/passwd", "/api//device/scanners", "/api/./server", "/dwt/../img", "/a\\b", "/a\x00"):
+        assert house.ask("GET", hostile).status == 404
+
+
+def test_a_websocket_is_refused_before_it_opens(house: House) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"127.0.0.1:18622"), (b"origin", SITE)]}
+    asyncio.run(house.guard(scope, receive, send))
+    assert sent == [{"type": "websocket.close", "code": 1008}] and not house.was_reached
+
+
+# ---- cross-origin rules ----
+
+
+def preflight(house: House, origin: bytes, path: str, method: bytes = b"POST") -> Answer:
+    asked = (b"access-control-request-method", method), (b"access-control-request-headers", b"x-dwtsvc")
+    return house.ask("OPTIONS", path, [(b"origin", origin), (b"sec-fetch-site", b"cross-site"), *asked])
+
+
+def test_a_preflight_of_a_consented_origin_is_answered_with_exactly_it(house: House) -> None:
+    answer = preflight(house, SITE, "/api/jobs")
+    assert answer.status == 204 and not house.was_reached
+    assert answer.get(b"access-control-allow-origin") == SITE
+    assert int(answer.get(b"access-control-max-age") or 0) <= 600
+    assert answer.get(b"vary") == b"Origin"
+    assert answer.get(b"access-control-allow-credentials") is None
+    assert b"*" not in (answer.get(b"access-control-allow-headers") or b"*")
+
+
+@pytest.mark.parametrize("origin", [OTHER, b"null", b"http://127.0.0.1:18999", SITE + b"."])
+def test_a_preflight_without_consent_is_refused_without_a_word_of_cors(house: House, origin: bytes) -> None:
+    for path in ("/api/jobs", "/none", "/api/server", "/dwtsvc.js"):
+        answer = preflight(house, origin, path)
+        assert answer.status == 403
+        assert not [name for name, _ in answer.headers if name.startswith(b"access-control")]
+
+
+def test_asking_for_consent_is_the_one_thing_that_any_site_may_ask_for(house: House) -> None:
+    answer = preflight(house, OTHER, "/consent/requests")
+    assert answer.status == 204 and answer.get(b"access-control-allow-origin") == OTHER
+    asked = house.ask("POST", "/consent/requests", [(b"origin", OTHER), JSON])
+    assert asked.status == 200 and asked.get(b"access-control-allow-origin") == OTHER
+    assert house.behind.callers[-1] == Caller("nobody", OTHER.decode(), frozenset({Access.ASK}))
+    assert house.behind.callers[-1].bucket == "nobody"
+    assert house.ask("POST", "/consent/requests", [(b"origin", OTHER)]).status == 403  # a form could send this
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([JSON], 200),
+        ([(b"content-type", b"Application/JSON; charset=utf-8")], 200),
+        ([(b"x-dwtsvc", b"1")], 200),
+        ([(b"dwt-product-key", b"t0068")], 200),
+        ([], 403),
+        ([(b"content-type", b"text/plain")], 403),
+        ([(b"content-type", b"text/plain; application/json")], 403),
+        ([(b"content-type", b"multipart/form-data; boundary=x")], 403),
+        ([(b"content-type", b"application/x-www-form-urlencoded")], 403),
+    ],
+)
+def test_a_change_by_a_site_needs_what_a_form_cannot_send(house: House, headers: Any, status: int) -> None:
+    for method, path in (("POST", "/api/jobs"), ("DELETE", "/api/jobs/4/page"), ("POST", "/f/LoadFile")):
+        assert house.ask(method, path, [(b"origin", SITE), *headers]).status == status
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_every_answer_has_the_headers_of_security_once(house: House, method: str, path: str) -> None:
+    house.behind.headers += [
+        (b"server", b"x/1"),
+        (b"x-content-type-options", b"no"),
+        (b"access-control-allow-origin", b"*"),
+    ]
+    route = house.guard._table.find(path)
+    assert route is not None
+    access = route.methods[method]
+    for headers in ([JSON], [(b"origin", SITE), JSON], [(b"origin", OTHER), JSON], [(b"origin", OWN), JSON]):
+        answer = house.ask(method, path, headers)
+        policy = answer.get(b"content-security-policy") or b""
+        assert b"frame-ancestors 'none'" in policy and b"unsafe" not in policy
+        assert policy.startswith(
+            b"default-src 'self'" if access is Access.PAGE and answer.status == 200 else b"default-src 'none'"
+        )
+        assert answer.get(b"x-content-type-options") == b"nosniff"
+        assert answer.get(b"referrer-policy") == b"no-referrer"
+        assert answer.get(b"cross-origin-opener-policy") == b"same-origin"
+        assert answer.get(b"cache-control") == b"no-store"
+        assert answer.get(b"server") is None
+        assert answer.get(b"cross-origin-resource-policy") == (
+            b"cross-origin" if access is Access.PUBLIC else b"same-origin"
+        )
+        reader = answer.get(b"access-control-allow-origin")
+        assert reader in ((b"*",) if access is Access.PUBLIC else (None, SITE, OTHER if access is Access.ASK else None))
+
+
+def test_a_page_says_its_own_policy_and_a_public_file_how_long_it_keeps(house: House) -> None:
+    house.behind.headers += [
+        (b"content-security-policy", b"default-src 'self'; img-src blob:"),
+        (b"cache-control", b"max-age=60"),
+    ]
+    page, public, data = (house.ask("GET", path) for path in ("/", "/dwtsvc.js", "/api/device/scanners"))
+    assert page.get(b"content-security-policy") == b"default-src 'self'; img-src blob:"
+    assert page.get(b"cache-control") == data.get(b"cache-control") == b"no-store"
+    assert public.get(b"cache-control") == b"max-age=60"
+    assert data.get(b"content-security-policy") == b"default-src 'none'; frame-ancestors 'none'"
+
+
+# ---- signed images ----
+
+
+def no_cors(more: list[tuple[bytes, bytes]] | None = None) -> list[tuple[bytes, bytes]]:
+    return [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", b"no-cors"), *(more or [])]
+
+
+def test_a_signed_image_is_shown_to_whoever_holds_its_address(house: House) -> None:
+    url = house.token.signed(SITE.decode(), "/dwt/dwt_1/img?id=7&index=2&width=200")
+    house.peers.mine = False
+    answer = house.ask("GET", url, no_cors())
+    assert answer.status == 200 and answer.get(b"cross-origin-resource-policy") is None
+    assert house.behind.callers[-1].bucket == SITE.decode()
+    assert house.behind.callers[-1].kind == "image"
+
+
+def test_a_signature_is_good_for_one_image_of_one_route_and_for_nothing_else(house: House) -> None:
+    url = house.token.signed(SITE.decode(), "/dwt/dwt_1/img?id=7&index=2")
+    signature = url.partition("sig=")[2]
+    for other in (
+        f"/dwt/dwt_1/img?id=7&index=3&sig={signature}",
+        f"/dwt/dwt_1/img?id=8&index=2&sig={signature}",
+        f"/dwt/dwt_2/img?id=7&index=2&sig={signature}",
+        f"/dwt/dwt_1/img?id=7&index=2&index=3&sig={signature}",
+        f"/dwt/dwt_1/img?id=7&index=2&page=1&sig={signature}",
+        f"/dwt/dwt_1/img?id=7&index=2&sig={signature}&sig={signature}",
+        f"/api/jobs/4/page?id=7&index=2&sig={signature}",
+        f"/api/device/scanners?id=7&index=2&sig={signature}",
+        f"/?id=7&index=2&sig={signature}",
+    ):
+        assert house.ask("GET", other, no_cors()).status == 403, other
+    assert house.ask("POST", url, [*no_cors(), JSON]).status == 403
+    assert not house.was_reached
+
+
+# ---- bodies ----
+
+
+def chunks(size: int, count: int = 7) -> list[bytes]:
+    return [b" " * (size // count)] * (count - 1) + [b" " * (size - size // count * (count - 1))]
+
+
+@pytest.mark.parametrize(("path", "most"), [("/api/jobs", MOST_JSON), ("/f/LoadFile", MOST_UPLOAD)])
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_is_taken_up_to_its_limit_and_not_a_byte_more(
+    house: House, path: str, most: int, announced: bool
+) -> None:
+    kind = (b"content-type", b"application/octet-stream" if most == MOST_UPLOAD else b"application/json")
+    for size, status in ((most, 200), (most + 1, 413)):
+        length = [(b"content-length", b"%d" % size)] if announced else [(b"transfer-encoding", b"chunked")]
+        answer = house.ask("POST", path, [*length, kind], body=chunks(size))
+        assert answer.status == status
+        assert answer.get(b"connection") == (b"close" if status == 413 else None)
+    assert house.behind.received <= 2 * most
+
+
+def test_a_hundred_times_too_much_is_not_even_read(house: House) -> None:
+    def endless() -> Iterable[bytes]:
+        yield from [b" " * 65536] * 1600
+
+    assert house.ask("POST", "/api/jobs", [(b"transfer-encoding", b"chunked")], body=endless()).status == 413
+    assert house.behind.received <= MOST_JSON
+    huge = [(b"content-length", b"%d" % (100 * MOST_JSON))]
+    before = len(house.behind.callers)
+    assert house.ask("POST", "/api/jobs", huge).status == 413
+    for nonsense in (b"-1", b"1e3", b"", b"9" * 400):
+        assert house.ask("POST", "/api/jobs", [(b"content-length", nonsense)]).status in (400, 413)
+    assert len(house.behind.callers) == before
+
+
+def test_json_to_a_route_that_takes_files_is_still_json(house: House) -> None:
+    assert house.ask("POST", "/f/LoadFile", [JSON], body=chunks(MOST_JSON + 1)).status == 413
+
+
+@pytest.mark.parametrize(("depth", "status"), [(64, 200), (65, 400), (6400, 400)])
+def test_json_is_taken_up_to_a_depth(house: House, depth: int, status: int) -> None:
+    text = b"[" * depth + b"]" * depth
+    assert house.ask("POST", "/api/jobs", [JSON], body=[text[:7], text[7:]]).status == status
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br", b"identity, gzip", b"x"])
+def test_a_compressed_body_is_refused_unseen(house: House, coding: bytes) -> None:
+    assert house.ask("POST", "/api/jobs", [(b"content-encoding", coding), JSON]).status == 415
+    assert not house.was_reached
+
+
+def test_an_app_that_answers_a_broken_body_in_its_own_way_does_not_get_a_word_in(house: House) -> None:
+    async def stubborn(scope: Scope, receive: Any, send: Any) -> None:
+        try:
+            while True:
+                await receive()
+        except Exception:
+            await send({"type": "http.response.start", "status": 500, "headers": []})
+            await send({"type": "http.response.body", "body": b"oops"})
+
+    house.guard._app = stubborn
+    answer = house.ask("POST", "/api/jobs", [JSON], body=chunks(MOST_JSON + 1))
+    assert answer.status == 413 and json.loads(answer.body)["error"] == "too-large"
+
+
+# ---- quotas ----
+
+
+def test_a_site_has_its_rate_and_tools_own_pages_and_images_have_none(tmp_path: Path) -> None:
+    house = House(tmp_path, limits=Limits(rate=0.001, burst=100))
+    as_site = [house.ask("GET", "/api/device/scanners", [(b"origin", SITE)]).status for _ in range(105)]
+    assert as_site == [200] * 100 + [429] * 5
+    refused = house.ask("GET", "/api/device/scanners", [(b"origin", SITE)])
+    assert refused.get(b"retry-after") == b"1" and refused.get(b"access-control-allow-origin") == SITE
+    for headers, path in (([(b"origin", SITE)], "/dwt/dwt_1/img"), ([], "/api/jobs/4/page"), ([(b"origin", OWN)], "/")):
+        assert {house.ask("GET", path, headers).status for _ in range(150)} == {200}
+
+
+def test_those_without_consent_share_one_rate_for_asking(tmp_path: Path) -> None:
+    house = House(tmp_path, limits=Limits(rate=0.001, burst=10))
+    found = [
+        house.ask("POST", "/consent/requests", [(b"origin", b"https://a%d.example" % number), JSON]).status
+        for number in range(15)
+    ]
+    assert found == [200] * 10 + [429] * 5
+
+
+async def held_open(house: House, requests: list[tuple[str, str, list[tuple[bytes, bytes]]]]) -> list[Answer]:
+    """Send requests of which none ends before all were begun."""
+    gate = asyncio.Event()
+    house.behind.act = gate.wait
+    tasks = [asyncio.create_task(house.asked(*request)) for request in requests]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    gate.set()
+    return await asyncio.gather(*tasks)
+
+
+def test_a_site_has_so_many_open_requests_and_uploads_and_all_have_a_limit(tmp_path: Path) -> None:
+    house = House(tmp_path, limits=Limits(all_requests=20))
+    site = (b"origin", SITE)
+    answers = asyncio.run(held_open(house, [("GET", "/api/device/scanners", [site])] * 10))
+    assert sorted(each.status for each in answers) == [200] * 8 + [429] * 2
+    answers = asyncio.run(held_open(house, [("POST", "/f/HTTPUpload", [site, JSON])] * 3))
+    assert sorted(each.status for each in answers) == [200] * 2 + [429]
+    answers = asyncio.run(held_open(house, [("GET", "/dwt/dwt_1/img", [])] * 21))
+    assert sorted(each.status for each in answers) == [200] * 20 + [503]
+    assert next(each for each in answers if each.status == 503).get(b"retry-after") == b"1"
+    assert house.guard.open_requests == 0 and house.guard._quotas.open_requests(SITE.decode()) == 0
+
+
+def test_counts_go_back_when_a_request_is_broken_off_or_fails(house: House) -> None:
+    site = [(b"origin", SITE), JSON]
+
+    async def broken_off() -> None:
+        house.behind.act = asyncio.Event().wait
+        tasks = [asyncio.create_task(house.asked("POST", "/f/HTTPUpload", site)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        assert house.guard._quotas.open_requests(SITE.decode()) == 2
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def failing() -> None:
+        raise RuntimeError
+
+    asyncio.run(broken_off())
+    house.behind.act = failing
+    assert house.ask("POST", "/f/HTTPUpload", site).status == 500
+    assert house.guard.open_requests == 0 and house.guard._quotas.open_requests(SITE.decode()) == 0
+    house.behind.act = None
+    assert house.ask("POST", "/f/HTTPUpload", site).status == 200
+
+
+# ---- errors ----
+
+
+def test_an_exception_of_the_app_tells_the_client_nothing_and_the_log_no_words(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def failing() -> None:
+        raise ValueError("canary-7 in /home/ada/letter.pdf")
+
+    house.behind.act = failing
+    with caplog.at_level(logging.DEBUG):
+        answer = house.ask("GET", "/api/device/scanners")
+    assert answer.status == 500 and json.loads(answer.body)["message"] == "Internal error"
+    assert "ValueError" in caplog.text and "failing" in caplog.text
+    assert "canary" not in caplog.text and "ada" not in caplog.text
+
+
+def test_one_of_our_errors_is_the_documented_object(house: House) -> None:
+    async def jam() -> None:
+        raise PaperJam("Paper jam", why="SANE_STATUS_JAMMED", hint="Clear it.")
+
+    house.behind.act = jam
+    answer = house.ask("GET", "/api/device/scanners")
+    assert json.loads(answer.body) == {
+        "code": -1020,
+        "message": "Paper jam. Clear it.",
+        "statusCode": 409,
+        "cause": {"code": 0, "message": "SANE_STATUS_JAMMED"},
+        "error": "paper-jam",
+    }
+
+
+def test_an_answer_that_has_begun_is_broken_and_not_completed(house: House) -> None:
+    async def halfway(scope: Scope, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError("canary")
+
+    house.guard._app = halfway
+    with pytest.raises(Exception) as raised:
+        house.ask("GET", "/api/device/scanners")
+    assert "canary" not in repr(raised.value) and raised.value.__suppress_context__
+
+
+def test_no_token_query_or_address_is_in_a_log_or_an_error(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    canary = b"canary-" + house.token.text[:12].encode()
+    named = (b"x-dwtsvc-token", b"authorization", b"dwt-product-key", b"origin", b"referer", b"content-type", b"cookie")
+    hosts = (b"127.0.0.1:18622", canary + b":18622", canary)
+    with caplog.at_level(logging.DEBUG):
+        for name, (method, path), host in product(named, [*PATHS, ("GET", "/none")], hosts):
+            value = b"Bearer " + canary if name == b"authorization" else canary
+            answer = house.ask(
+                method, f"{path}?secret={canary.decode()}&sig={canary.decode()}", [(name, value)], host=host
+            )
+            assert canary not in answer.body and canary not in b"".join(value for _, value in answer.headers)
+        house.ask("GET", f"/{canary.decode()}")
+    assert canary.decode() not in caplog.text
+
+
+def test_a_refused_origin_is_named_once_in_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        for _ in range(5):
+            house.ask("GET", "/api/device/scanners", [(b"origin", OTHER)])
+            house.ask("GET", "/api/device/scanners", [(b"origin", b"https://x\r\nfake: line")])
+    assert caplog.text.count(OTHER.decode()) == 1 and "fake" not in caplog.text
+
+
+ORIGINS = [None, b"null", b"", SITE, OTHER, OWN, b"http://127.0.0.1:18999", SITE + b":443", b"https://[::1]"]
+SITES = [None, b"none", b"same-origin", b"same-site", b"cross-site", b"", b"x"]
+MODES = [None, b"navigate", b"cors", b"no-cors", b"websocket"]
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    route=st.sampled_from(PATHS),
+    origin=st.sampled_from(ORIGINS[:3] + ORIGINS[4:5] + ORIGINS[6:]),
+    site=st.sampled_from(["none", "same-site", "cross-site", "", "x"]),
+    mode=st.sampled_from(MODES),
+    more=st.lists(st.tuples(st.sampled_from([b"cookie", b"user-agent", b"x-forwarded-host"]), st.binary(max_size=8))),
+)
+def test_no_mixture_of_a_foreign_page_reaches_anything_but_what_is_open(
+    house: House, route: tuple[str, str], origin: bytes | None, site: str, mode: bytes | None, more: Any
+) -> None:
+    named = [(b"origin", origin), (b"sec-fetch-site", site.encode()), (b"sec-fetch-mode", mode)]
+    house.behind.callers.clear()
+    house.ask(*route, [*((name, value) for name, value in named if value is not None), *more, JSON])
+    found = house.guard._table.find(route[1])
+    assert found is not None
+    if found.methods[route[0]] not in {*OPEN, Access.ASK, Access.PAGE}:
+        assert not house.was_reached
