@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from litestar import Response
 from litestar.response import Stream
 
 from dwtsvc.buffer import Buffer, Leaf
@@ -139,11 +140,18 @@ def _steps(leaf: Leaf, wanted: Wanted) -> tuple[Step, ...]:
     return (Step(name="gray"),) if wanted.compression == 5 and bitonal else ()
 
 
-def answer(file: BinaryIO, media_type: str) -> Stream:
-    """The file in pieces; it is closed after the last."""
+def answer(file: BinaryIO, media_type: str) -> Response[bytes] | Stream:
+    """The file at once, or a large one in pieces; it is closed after the last.
+
+    Pieces come without Content-Length: with it a client has all before the last message is sent, and its next request
+    would come into the middle of this answer.
+    """
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
-    return Stream(_pieces(file), media_type=media_type, headers={"content-length": str(length)})
+    if length > sheets.IN_MEMORY:
+        return Stream(_pieces(file), media_type=media_type)
+    with file:
+        return Response(file.read(), media_type=media_type)
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:

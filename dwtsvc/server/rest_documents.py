@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import UNSET
@@ -194,7 +194,7 @@ def routes(service: Service) -> list[Any]:
         subject: Text = "",
         title: Text = "",
         version: Annotated[contents.PdfVersion | None, QueryParameter()] = None,
-    ) -> Stream:
+    ) -> Response[bytes] | Stream:
         said = {
             "Author": author,
             "Creator": creator,

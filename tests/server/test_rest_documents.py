@@ -10,8 +10,9 @@ import pypdf
 import pytest
 from PIL import Image
 
+from dwtsvc.server import sheets
 from dwtsvc.server.access import Access, of_origin
-from tests.server.faces import ADF, DOCUMENTS, JOBS, Api, Play, page_urls, scanned
+from tests.server.faces import ADF, DOCUMENTS, JOBS, Api, Play, Served, page_urls, scanned
 
 SITE = of_origin("https://a.example", [Access.READ, Access.EDIT])
 
@@ -30,8 +31,8 @@ async def filled(client: httpx.AsyncClient, password: str = "", **config: Any) -
     return uid, [page["uid"] for page in info["pages"]]
 
 
-def key(password: str) -> dict[str, bytes]:
-    return {"DWT-DOC-PASSWORD": password.encode()} if password else {}
+def key(password: str) -> dict[bytes, bytes]:
+    return {b"DWT-DOC-PASSWORD": password.encode()} if password else {}
 
 
 async def fetched(client: httpx.AsyncClient, uid: str, secret: str = "", **query: Any) -> httpx.Response:
@@ -101,7 +102,7 @@ def test_a_password_is_needed_for_everything(play: Play, password: str) -> None:
                 refused = await client.request(method, path, json=body, headers=headers)
                 assert refused.status_code == 403 and refused.json()["code"] == -1043, (method, path)
         assert (await fetched(client, uid, password)).content[:5] == b"%PDF-"
-        old = {"X-DICS-DOC-PASSWORD": password.encode()}
+        old = {b"X-DICS-DOC-PASSWORD": password.encode()}
         assert (await client.get(base, headers=old)).status_code == 200
         assert (await client.delete(base, headers=key(password))).status_code == 204
         assert (await client.get(base)).status_code == 404
@@ -143,6 +144,23 @@ def test_a_pdf_has_all_pages_or_those_asked_for(play: Play) -> None:
         assert unknown.status_code == 404 and unknown.json()["code"] == -1040
 
     play(scene)
+
+
+def test_a_large_file_comes_in_pieces_and_the_connection_stays(running: Served) -> None:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        config = {"Resolution": 600, "PixelType": 2, "XferCount": 1}
+        body = {"device": "virtual:adf?pages=1&seed=600&noise=0.3", "config": config}
+        job = client.post(JOBS, json=body).json()["jobuid"]
+        url = client.get(f"{JOBS}/{job}/next-page-info").json()[0]["url"]
+        uid = client.post(DOCUMENTS).json()["uid"]
+        client.post(f"{DOCUMENTS}/{uid}/pages", json={"source": url})
+        large = client.get(f"{DOCUMENTS}/{uid}/content", params={"type": "image/tiff", "compression": 1})
+        assert len(large.content) > sheets.IN_MEMORY
+        assert Image.open(io.BytesIO(large.content)).format == "TIFF"
+        for _ in range(20):
+            assert client.get(f"{DOCUMENTS}/{uid}/content").content[:5] == b"%PDF-"
+            assert client.get(f"{DOCUMENTS}/{uid}").status_code == 200
+        assert client.delete(f"{DOCUMENTS}/{uid}").status_code == client.delete(f"{JOBS}/{job}").status_code == 204
 
 
 def test_a_pdf_has_the_metadata_dates_paper_version_and_password_asked_for(play: Play) -> None:

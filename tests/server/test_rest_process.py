@@ -106,7 +106,12 @@ def test_an_edit_that_does_not_exist_is_refused_with_those_that_do(play: Play, p
             refused = await client.post("/api/process/edit", json={"source": source, "steps": [step]})
             assert refused.status_code in (400, 413), (step, refused.text)
             assert refused.json()["code"] in (-2113, -2313)
-        for body in ({"source": source, "type": "text/html"}, {"source": source, "steps": [{}] * 101}, {"steps": []}):
+        bodies: list[dict[str, Any]] = [
+            {"source": source, "type": "text/html"},
+            {"source": source, "steps": [{}] * 101},
+            {"steps": []},
+        ]
+        for body in bodies:
             assert (await client.post("/api/process/edit", json=body)).status_code == 400
 
     play(scene)
