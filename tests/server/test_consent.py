@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
@@ -105,6 +105,7 @@ def test_what_is_no_origin_is_refused(text: str) -> None:
         canonical(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_an_origin_is_its_own_canonical_form(text: str) -> None:
     try:

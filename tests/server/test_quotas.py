@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwtsvc.errors import TooMany
@@ -86,6 +86,7 @@ def depth(value: object) -> int:
     return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 
 
+@settings(deadline=None)
 @given(JSON, st.integers(0, 80), st.booleans())
 def test_the_depth_is_that_of_the_brackets_outside_of_strings(value: object, wrapped: int, in_objects: bool) -> None:
     for _ in range(wrapped):
