@@ -47,6 +47,9 @@ async def page_at(service: Service, request: Any, held: Held, index: int) -> Pag
         return await while_there(request, service.bridge.page(held.job, index))
     except Cancelled:
         return None
+    except Exception:
+        service.holdings.job(held.bucket, held.uid)  # raises JobDeleted, which is then the reason of any fault
+        raise
     finally:
         held.touch()
 

@@ -332,6 +332,24 @@ def test_an_address_for_a_web_page_is_signed_and_still_a_source(play: Play) -> N
     play(scene)
 
 
+def test_a_job_that_is_deleted_while_it_is_read_is_gone_and_no_fault(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        async def later(seconds: float, method: str, path: str) -> httpx.Response:
+            await asyncio.sleep(seconds)
+            return await client.request(method, path)
+
+        for number in range(12):
+            job = await _begun(client, f"virtual:adf?pages=6&seed={number}")
+            told = await asyncio.gather(
+                *(client.get(f"{JOBS}/{job}/next-page") for _ in range(4)),
+                client.get(f"{JOBS}/{job}/content?type=image/jpeg&page=0"),
+                *(later(number * 0.01, "DELETE", f"{JOBS}/{job}") for _ in range(2)),
+            )
+            assert {each.status_code for each in told} <= {200, 204, 410}, [each.text[:200] for each in told]
+
+    play(scene)
+
+
 def test_several_that_wait_at_once_get_a_page_each(play: Play) -> None:
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         job = await scanned(client)
