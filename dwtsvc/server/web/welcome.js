@@ -109,5 +109,6 @@ document.addEventListener("visibilitychange", () => document.hidden || refresh()
 byId("origins-title").tabIndex = -1;
 for (const id of PARTS) shown.set(id, byId(id).innerHTML);
 enliven(document);
-if (!byId("devices-list").querySelector("li")) attempt(byId("look"), look); // nobody may have asked since the start
+// Nobody may have asked the drivers since the service began.
+if (!byId("devices-list").querySelector("li")) change("POST", "/web/devices").then(refresh, refresh);
 setInterval(() => document.hidden || refresh(), EVERY);
