@@ -101,7 +101,7 @@
 
   popup: async (url) => {
     const popup = window.open(url);
-    await new Promise((done) => setTimeout(done, 400));
+    await new Promise((done) => setTimeout(done, 250));
     try {
       return popup.document.location.href === "about:blank" ? "" : popup.document.body.textContent;
     } catch {
