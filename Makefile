@@ -7,7 +7,7 @@ export PYTHON
 run := .venv/bin/python -m
 setup := @sh packaging/setup
 
-.PHONY: help setup scan test lint format bench man completions dist lock clean
+.PHONY: help setup scan test storm lint format bench man completions dist lock clean
 
 help: ## show these verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -22,6 +22,10 @@ scan: ## set up, then scan to scan.pdf (or the next free name); ARGS="--source f
 test: ## set up, then run the everyday tests; ARGS="tests/cli -k name" chooses
 	$(setup) test
 	@$(run) pytest $(ARGS)
+
+storm: ## kill the service, its monitor and its workers while clients use it; ARGS="500 7" is how often, and a seed
+	$(setup) test
+	@$(run) tests.faults.storm $(ARGS)
 
 # mypy finds the command package by the name it is installed under, and new files at once, through this link.
 lint: ## check style, types, layers and spelling

@@ -71,5 +71,5 @@ def _done(check: Check, patient: Patient) -> Iterator[Finding]:
         yield from check.load()(patient)
     except DwtsvcError as error:
         yield failed(check.name, str(error), advice=error.hint)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         yield failed(check.name, f"It could not be looked at: {error}")

@@ -16,7 +16,7 @@ REPLACE = "dwtsvc cert replace CERT KEY"
 
 
 def _inspected(patient: Patient) -> Findings:
-    return Care(patient.paths, lambda: discover(patient.machine), hosts=patient.loaded.hosts).inspect()
+    return Care(patient.paths, lambda: discover(patient.machine), hosts=patient.hosts).inspect()
 
 
 def certificate(patient: Patient) -> Iterator[Finding]:

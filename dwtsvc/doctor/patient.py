@@ -15,7 +15,7 @@ from typing import Any
 from dwtsvc import config
 from dwtsvc.certs.programs import Programs
 from dwtsvc.certs.stores import Machine, this_machine
-from dwtsvc.config import Loaded, Settings
+from dwtsvc.config import HostCertificate, Loaded, Settings
 from dwtsvc.errors import BadConfiguration
 from dwtsvc.model import Device
 from dwtsvc.paths import Paths
@@ -89,13 +89,21 @@ class Patient:
         """Raises BadConfiguration."""
         return config.load(self.paths, self.environ)
 
+    @cached_property
+    def _known(self) -> Loaded:
+        """As loaded, or the defaults where that cannot be, which is the finding of another check."""
+        try:
+            return self.loaded
+        except BadConfiguration:
+            return Loaded(settings=Settings(), sources={})
+
     @property
     def settings(self) -> Settings:
-        """The settings, or the defaults where they cannot be read, which is the finding of another check."""
-        try:
-            return self.loaded.settings
-        except BadConfiguration:
-            return Settings()
+        return self._known.settings
+
+    @property
+    def hosts(self) -> tuple[HostCertificate, ...]:
+        return self._known.hosts
 
     @cached_property
     def status(self) -> Status:

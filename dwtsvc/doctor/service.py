@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from dwtsvc import config
 from dwtsvc.doctor.patient import Finding, Patient, failed, ok, skipped, warning
 from dwtsvc.errors import DwtsvcError
 from dwtsvc.server.sockets import LOOPBACK, holder, listener
@@ -157,7 +156,7 @@ def _moved(patient: Patient, scheme: str, port: int) -> str:
         if each not in all_ports and not any(listener(h, each) for h in LOOPBACK)
     )
     moved = [free if each == port else each for each in have]
-    return f"dwtsvc config set {name} {config.find(name).show(tuple(moved))}"
+    return shlex.join(["dwtsvc", "config", "set", name, ",".join(map(str, moved))])
 
 
 def _url(scheme: str, host: str, port: int) -> str:

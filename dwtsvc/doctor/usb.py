@@ -51,7 +51,7 @@ def _device(machine: Machine, folder: Path, known: frozenset[tuple[str, str]]) -
     scans = (vendor.lower(), product.lower()) in known or _matched(machine, _read(folder / "dev"))
     if not scans and all(each[0] != PRINTER for each in interfaces):
         return None
-    node = f"/dev/bus/usb/{int(_read(folder / 'busnum') or 0):03}/{int(_read(folder / 'devnum') or 0):03}"
+    node = f"/dev/bus/usb/{_number(folder / 'busnum'):03}/{_number(folder / 'devnum'):03}"
     return UsbDevice(
         vendor=vendor,
         product=product,
@@ -64,7 +64,7 @@ def _device(machine: Machine, folder: Path, known: frozenset[tuple[str, str]]) -
 
 def _interface(folder: Path) -> tuple[int, ...]:
     names = ("bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol")
-    return tuple(int(_read(folder / name) or "0", 16) for name in names)
+    return tuple(_number(folder / name, 16) for name in names)
 
 
 def _hardware(machine: Machine) -> frozenset[tuple[str, str]]:
@@ -78,6 +78,14 @@ def _hardware(machine: Machine) -> frozenset[tuple[str, str]]:
 def _matched(machine: Machine, numbers: str) -> bool:
     """Whether udev holds the device with these numbers, such as 189:3, for a scanner."""
     return "E:libsane_matched=yes" in _read(machine.beneath(f"/run/udev/data/c{numbers}")).split("\n")
+
+
+def _number(path: Path, base: int = 10) -> int:
+    """0 for what is none: a device that is being pulled out has files without content."""
+    try:
+        return int(_read(path), base)
+    except ValueError:
+        return 0
 
 
 def _read(path: Path) -> str:
