@@ -1,0 +1,49 @@
+"""docs/security.md says what the guard does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from dwtsvc.server import bodies, headers
+from dwtsvc.server.access import SCOPES
+from dwtsvc.server.consent import LIFE, MOST_PENDING, ONCE
+from dwtsvc.server.guard import NAMES
+from dwtsvc.server.quotas import Limits
+from dwtsvc.server.token import LONGEST
+
+from .test_guard import OTHER, House
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
+PLAIN = " ".join(DOCUMENT.split())
+
+
+def test_every_scope_is_explained() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)) == SCOPES
+
+
+def test_the_error_shown_is_the_one_given(tmp_path: Path) -> None:
+    shown = re.search(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
+    answer = House(tmp_path).ask("GET", "/api/device/scanners", [(b"origin", OTHER)])
+    assert shown is not None and json.loads(shown[1]) == json.loads(answer.body)
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    limits = Limits()
+    for said in (
+        f"fewer than {limits.all_requests:,} requests are open",
+        f"{limits.rate:g} requests a second after the first {limits.burst:g}, {limits.requests} at once",
+        f"{limits.uploads} uploads at once",
+        f"at most {bodies.MOST_JSON >> 20} MiB, a file {bodies.MOST_UPLOAD >> 20} MiB",
+        f"nested at most {bodies.DEEPEST} deep",
+    ):
+        assert said in PLAIN, said
+    assert (MOST_PENDING, LIFE, LONGEST, ONCE) == (5, 600, 600, 12 * 3600)
+    assert "At most five sites" in PLAIN and "for ten minutes" in PLAIN and "at most twelve hours" in PLAIN
+
+
+def test_the_names_and_the_headers_are_those_of_the_code() -> None:
+    assert all(f"`{name}`" in PLAIN for name in NAMES)
+    sent = {name for name, _ in (*headers.PAGE, *headers.DATA)} - {b"vary"}
+    assert [name for name in sent if name.decode() not in PLAIN.lower()] == []
