@@ -71,9 +71,7 @@ class Settings:
     progress: str = _setting("auto", kinds.words("auto", "on", "off"), "Show progress; auto is on a terminal only.")
     http_ports: tuple[int, ...] = _setting((18622, 18625), kinds.PORTS, "The ports of the service without encryption.")
     https_ports: tuple[int, ...] = _setting((18623, 18626), kinds.PORTS, "The ports of the service with encryption.")
-    require_token: bool = _setting(
-        False, kinds.SWITCH, "Programs of the same user need the token of the service, too."
-    )
+    require_token: bool = _setting(False, kinds.SWITCH, "Programs of the same user need the token of the service, too.")
     ask_consent: str = _setting(
         "auto",
         kinds.words("auto", "on", "off"),

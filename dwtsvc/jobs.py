@@ -325,7 +325,7 @@ class Jobs:
 
         Raises what the device reports: NoScanner, ScannerBusy, ...
         """
-        station = self._stations.take(request.device)
+        station = self._stations.take(request.device, timeout)
         try:
             job = self._job(request, develop, owner, 0)
         except BaseException:

@@ -63,14 +63,17 @@ class Stations:
         self._idle: dict[str, Idle] = {}
         self._lock = threading.Lock()
 
-    def take(self, device: str) -> Station:
-        """The device's warm station, or a new one. Raises ScannerBusy while somebody else has it, NoScanner, ..."""
+    def take(self, device: str, timeout: float | None = None) -> Station:
+        """The device's warm station, or a new one that must open in `timeout` seconds.
+
+        Raises ScannerBusy while somebody else has it, NoScanner, DeviceTimeout, ...
+        """
         with self._lock:
             idle = self._idle.pop(device, None)
         if idle:
             return idle.station
         path = self._lock_folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
-        return Station(device, path, timeout=self._timeout, cancel_grace=self._grace)
+        return Station(device, path, timeout=timeout or self._timeout, cancel_grace=self._grace)
 
     def put_back(self, device: str, station: Station) -> None:
         """Keep a station warm for the next who takes it; one whose worker died is closed."""

@@ -19,10 +19,10 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageSequence, ImageStat
 
 from dwtsvc import formats
-from dwtsvc.store import PageStore
 from dwtsvc.errors import InvalidOutput
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster
+from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS, FORMATS, format_of
 
 WIDTH, HEIGHT, DPI = 205, 151, 144.0

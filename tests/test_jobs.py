@@ -13,11 +13,11 @@ from time import sleep
 import pytest
 
 from dwtsvc import devices
-from dwtsvc.store import PageStore
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import Cancelled, DeviceLost, DiskFull, DwtsvcError, FeederEmpty, NoScanner, PaperJam, ScannerBusy
 from dwtsvc.jobs import Developed, Job, Jobs, as_delivered
 from dwtsvc.model import JobState, Mode, PageInfo, ScanRequest
+from dwtsvc.store import PageStore
 from tests.devices.rogue import PAGES, rows_of
 
 ROOT = Path(__file__).parents[1]

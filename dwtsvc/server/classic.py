@@ -1,7 +1,7 @@
 """The classic protocol: `/fa/VersionInfo`, `/f/<Method>` in its envelope, and our own methods beside the published.
 
 The published calls are byte for byte as they were published: VersionInfo and RemoveAllImages by GET. All others are our
-own and take a POST of `{"id", "cmdId", "params": {...}}`. docs/classic.md lists them.
+own and take a POST of `{"id", "cmdId", "params": {...}}`. docs/classic.md lists them; the OpenAPI document does not, for its answers are not described by one schema.
 """
 
 from __future__ import annotations
@@ -54,19 +54,24 @@ def routes(service: Service) -> list[Any]:
     def client_of(request: Request[Any, Any, Any], id: str) -> Client:
         return clients.find(access.caller(request), id)
 
-    @get(["/fa/VersionInfo", "/f/VersionInfo"], opt={"access": Access.LIST}, sync_to_thread=False)
+    @get(
+        ["/fa/VersionInfo", "/f/VersionInfo"],
+        opt={"access": Access.LIST},
+        sync_to_thread=False,
+        include_in_schema=False,
+    )
     def version() -> Response[bytes]:
         """The version of the service; pages look for it to see that it is there."""
         return _enveloped(FIRST_CLIENT, "VersionInfo", version_info(), "")
 
-    @get("/f/RemoveAllImages", opt={"access": Access.EDIT})
+    @get("/f/RemoveAllImages", opt={"access": Access.EDIT}, include_in_schema=False)
     async def remove_all(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Remove all images of a page."""
         query = parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         id = client_id(query.get("id", [FIRST_CLIENT])[0].encode("latin-1"))
         return await answer(request, METHODS["RemoveAllImages"], Call(id=id))
 
-    @post("/f/LoadFile", opt={"access": Access.EDIT, "files": True}, status_code=200)
+    @post("/f/LoadFile", opt={"access": Access.EDIT, "files": True}, status_code=200, include_in_schema=False)
     async def load_file(
         request: Request[Any, Any, Any],
         id: FromQuery[str] = FIRST_CLIENT,
@@ -101,7 +106,7 @@ def routes(service: Service) -> list[Any]:
         return await service.bridge.run(method.call, client, wants)
 
     def handler(method: Method) -> Any:
-        @post(f"/f/{method.name}", opt={"access": method.access}, status_code=200, summary=method.call.__doc__)
+        @post(f"/f/{method.name}", opt={"access": method.access}, status_code=200, include_in_schema=False)
         async def call(request: Request[Any, Any, Any], data: JSONBody[Call]) -> Response[Any]:
             return await answer(request, method, data)
 

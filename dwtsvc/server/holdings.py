@@ -5,6 +5,7 @@ What is somebody else's is as unknown as what never was. Everything survives a r
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import uuid
@@ -180,8 +181,9 @@ class Holdings:
             while len(self._deleted) > REMEMBERED:
                 self._deleted.popitem(last=False)
         if held.job.active:
-            self.cancel_job(held)
-            held.job.wait()
+            with contextlib.suppress(WrongState):  # it has just ended
+                self.cancel_job(held)
+        held.job.wait()  # also for pages that are still on their way into the store
         self._store.discard(held.job.id)
 
     def job(self, bucket: str, uid: str) -> Held:
