@@ -8,7 +8,8 @@ from litestar import Request, get, patch
 from litestar.params import JSONBody
 
 from dwtsvc import logs
-from dwtsvc.server.access import Access
+from dwtsvc.errors import ServiceRefused
+from dwtsvc.server.access import Access, caller
 from dwtsvc.server.restbody import strict
 from dwtsvc.server.restdoc import described, problems
 from dwtsvc.server.restmodel import ChangeServer, ServerSettings, Version
@@ -39,6 +40,8 @@ def routes(service: Service) -> list[Any]:
         summary="Change how much is logged until the service ends",
     )
     async def change_server(request: Request[Any, Any, Any], data: JSONBody[ChangeServer]) -> ServerSettings:
+        if caller(request).kind == "own" and not service.settings.enable_web_setup:
+            raise ServiceRefused("The pages of the service may not change settings", hint="Set EnableWebSetup to on.")
         level = (await strict(request, data)).logLevel
         await service.bridge.run(logs.set_level, level)
         service.log_level = level

@@ -114,7 +114,7 @@ class Service:
             "monitor_pid": self.monitor_pid,
             "version": self.version,
             "started": self.started.isoformat(timespec="seconds"),
-            "ports": [_door(door) for door in self.doors],
+            "ports": [door.record() for door in self.doors],
             "jobs": [
                 {
                     "id": held.uid,
@@ -139,6 +139,8 @@ class Service:
             try:
                 await self.bridge.run(self.holdings.end_idle)
                 await self.bridge.run(self.jobs.close_idle, self.settings.worker_idle)
+                if self.care and self.care.touched():  # by the command, or by the owner's own hand
+                    await self.bridge.run(self.care.tell_of_change)
                 if loop.time() >= expire_at:
                     expire_at = loop.time() + EXPIRE_EVERY
                     await self.bridge.run(self.holdings.expire, timedelta(days=self.settings.keep_days))
@@ -147,7 +149,3 @@ class Service:
             except Exception:
                 log.exception("tidying up failed")
             await asyncio.sleep(TIDY_EVERY)
-
-
-def _door(door: Door) -> dict[str, Any]:
-    return {"scheme": door.scheme, "host": door.host, "port": door.port, "state": door.state, "holder": door.holder}
