@@ -33,3 +33,9 @@ def format(incomplete: str) -> list[str]:
 
 def tiff_compression(incomplete: str) -> list[str]:
     return _starting(["auto", "g4", "lzw", "deflate", "jpeg", "none"], incomplete)
+
+
+def check(incomplete: str) -> list[str]:
+    from dwtsvc.doctor import CHECKS
+
+    return _starting(list(CHECKS), incomplete)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dwtsvc_cli import choices
+
 if TYPE_CHECKING:
     from dwtsvc.doctor import Finding
 
@@ -19,17 +21,13 @@ _COLOURS = {"ok": "32", "warning": "33", "failed": "1;31", "skipped": "2"}
 _WIDTH = 14
 
 
-def _names(incomplete: str) -> list[str]:
-    from dwtsvc.doctor import CHECKS
-
-    return [name for name in CHECKS if name.startswith(incomplete)]
-
-
 @app.command()
 def doctor(
     checks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CHECK]...", help="Only these checks; --list names them.", autocompletion=_names),
+        typer.Argument(
+            metavar="[CHECK]...", help="Only these checks; --list names them.", autocompletion=choices.check
+        ),
     ] = None,
     origin: Annotated[
         str | None, typer.Option("--origin", metavar="URL", help="The web site that cannot scan, https://shop.example.")

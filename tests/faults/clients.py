@@ -87,10 +87,11 @@ class Client(threading.Thread):
     def pause(self) -> None:
         self._resting.clear()
         self._rest.set()
-        if not self._resting.wait(PATIENCE):
-            raise Failed(f"{self.asking} was never answered, nor its connection closed")
+        rested = not self.is_alive() or self._resting.wait(PATIENCE)
         if self.fault:
             raise self.fault
+        if not rested:
+            raise Failed(f"{self.asking} was never answered, nor its connection closed")
 
     def resume(self) -> None:
         self._rest.clear()
