@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from dwtsvc.paths import Paths
-    from dwtsvc.server.grants import Grants
+    from dwtsvc.server.gate.grants import Grants
 
 app = typer.Typer(
     help="List, allow and revoke the web sites that may use the service.",
@@ -40,8 +40,8 @@ def allow(
 
       dwtsvc origins allow http://localhost:8080 --scope list --scope scan --scope read
     """
-    from dwtsvc.server.access import SCOPES as ALL
-    from dwtsvc.server.grants import Decision, canonical, scopes_of
+    from dwtsvc.server.gate.access import SCOPES as ALL
+    from dwtsvc.server.gate.grants import Decision, canonical, scopes_of
     from dwtsvc_cli import output
 
     scopes = scopes_of(scope or ALL)
@@ -75,7 +75,7 @@ def revoke(url: Origin, json: Json = False) -> None:
     Example: dwtsvc origins revoke https://shop.example
     """
     from dwtsvc.errors import NothingFound
-    from dwtsvc.server.grants import canonical
+    from dwtsvc.server.gate.grants import canonical
     from dwtsvc_cli import output
 
     origin = canonical(url)
@@ -108,9 +108,9 @@ def _rows() -> list[dict[str, Any]]:
 
 
 def _of_configuration(origin: str) -> dict[str, Any]:
-    from dwtsvc.server.access import SCOPES as ALL
-    from dwtsvc.server.consent import ANYBODY
-    from dwtsvc.server.grants import scopes_of
+    from dwtsvc.server.gate.access import SCOPES as ALL
+    from dwtsvc.server.gate.consent import ANYBODY
+    from dwtsvc.server.gate.grants import scopes_of
 
     return _shown(origin, "always", scopes_of(ANYBODY if origin == "*" else ALL), "configuration")
 
@@ -126,7 +126,7 @@ def _paths() -> Paths:
 
 
 def _grants(*, create: bool) -> Grants:
-    from dwtsvc.server.grants import Grants
+    from dwtsvc.server.gate.grants import Grants
 
     paths = _paths()
     return Grants(paths.create(paths.state) if create else paths.state)

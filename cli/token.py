@@ -28,7 +28,7 @@ def token(
       dwtsvc token --new
     """
     from dwtsvc.paths import Paths
-    from dwtsvc.server.token import Token
+    from dwtsvc.server.gate.token import Token
     from dwtsvc_cli import output
 
     paths = Paths.from_environment(os.environ)

@@ -9,8 +9,8 @@ from dwtsvc.doctor import permissions
 from dwtsvc.doctor.patient import Finding, Patient, failed, ok, skipped, warning
 from dwtsvc.doctor.permissions import FIREFOX, Browser, Decision
 from dwtsvc.errors import BadArguments
-from dwtsvc.server.access import SCOPES
-from dwtsvc.server.grants import Grants, canonical
+from dwtsvc.server.gate.access import SCOPES
+from dwtsvc.server.gate.grants import Grants, canonical
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

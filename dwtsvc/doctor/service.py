@@ -12,7 +12,7 @@ from typing import Any
 
 from dwtsvc.doctor.patient import Finding, Patient, failed, ok, skipped, warning
 from dwtsvc.errors import DwtsvcError
-from dwtsvc.server.sockets import LOOPBACK, holder, listener
+from dwtsvc.server.doors.sockets import LOOPBACK, holder, listener
 from dwtsvc.status import State
 from dwtsvc.version import __version__
 

@@ -29,10 +29,13 @@ def create_app(service: Service) -> Any:
     """Every face behind the guard. Raises where a route does not say who may use it."""
     from litestar import Litestar
 
-    from dwtsvc.server import access, classic, consent_routes, dwtapi, images, pages, rest
+    from dwtsvc.server import classic, pages, rest
+    from dwtsvc.server.classic import images
+    from dwtsvc.server.gate import access, consent_routes
     from dwtsvc.server.guard import Guard
-    from dwtsvc.server.openapi import document
-    from dwtsvc.server.refusals import handlers
+    from dwtsvc.server.rest import dwtapi
+    from dwtsvc.server.rest.openapi import document
+    from dwtsvc.server.rest.refusals import handlers
 
     faces = (rest, dwtapi, classic, consent_routes, pages)
     routes = [route for face in faces for route in face.routes(service)]

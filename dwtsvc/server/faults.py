@@ -77,6 +77,6 @@ def _short(path: str) -> str:
 
 def handlers() -> dict[Any, Any]:
     """For Litestar's `exception_handlers`: what it refuses itself, and all that is raised, as the one error object."""
-    from dwtsvc.server import refusals
+    from dwtsvc.server.rest import refusals
 
     return refusals.handlers()

@@ -16,19 +16,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from dwtsvc.errors import BadArguments, DwtsvcError, NothingFound, OriginNotAllowed, ServiceRefused, TooMany
-from dwtsvc.server import bodies, faults, headers
-from dwtsvc.server.access import Access, App, Receive, RouteTable, Scope, Send
-from dwtsvc.server.bodies import Body
-from dwtsvc.server.callers import Callers
-from dwtsvc.server.grants import is_origin
-from dwtsvc.server.peers import Peers, is_loopback
-from dwtsvc.server.quotas import Limits, Quotas, Share
-from dwtsvc.server.visit import Visit, read_head
+from dwtsvc.server import faults
+from dwtsvc.server.gate import bodies, headers
+from dwtsvc.server.gate.access import Access, App, Receive, RouteTable, Scope, Send
+from dwtsvc.server.gate.bodies import Body
+from dwtsvc.server.gate.callers import Callers
+from dwtsvc.server.gate.grants import is_origin
+from dwtsvc.server.gate.peers import Peers, is_loopback
+from dwtsvc.server.gate.quotas import Limits, Quotas, Share
+from dwtsvc.server.gate.visit import Visit, read_head
 
 if TYPE_CHECKING:
     from dwtsvc.config import Settings
-    from dwtsvc.server.consent import Consent
-    from dwtsvc.server.token import Token
+    from dwtsvc.server.gate.consent import Consent
+    from dwtsvc.server.gate.token import Token
 
 NAMES = ("localhost", "127.0.0.1", "[::1]")
 MOST_TOLD = 64  # refused origins that are named in the log, each once

@@ -24,12 +24,12 @@ from dwtsvc import portlock
 from dwtsvc.config import HostCertificate, Settings
 from dwtsvc.errors import PortInUse
 from dwtsvc.paths import Paths
-from dwtsvc.server import sockets
-from dwtsvc.server.connections import Connections, Limits
-from dwtsvc.server.notify import keep_alive, notify
-from dwtsvc.server.servers import App, Server, requests, tick
-from dwtsvc.server.sockets import Door, Opening
-from dwtsvc.server.tls import Certificates
+from dwtsvc.server.doors import sockets
+from dwtsvc.server.doors.connections import Connections, Limits
+from dwtsvc.server.doors.notify import keep_alive, notify
+from dwtsvc.server.doors.servers import App, Server, requests, tick
+from dwtsvc.server.doors.sockets import Door, Opening
+from dwtsvc.server.doors.tls import Certificates
 from dwtsvc.version import __version__
 
 __all__ = ["App", "Care", "Door", "Doors", "Limits", "run"]

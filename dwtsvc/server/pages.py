@@ -11,9 +11,10 @@ from litestar import Request, Response, delete, get, post
 from litestar.params import QueryParameter
 
 from dwtsvc.errors import ServiceRefused, UnknownItem
-from dwtsvc.server import access, welcome
-from dwtsvc.server.access import Access
-from dwtsvc.server.grants import canonical
+from dwtsvc.server import welcome
+from dwtsvc.server.gate import access
+from dwtsvc.server.gate.access import Access
+from dwtsvc.server.gate.grants import canonical
 
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service

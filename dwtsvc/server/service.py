@@ -17,13 +17,13 @@ from dwtsvc.model import Mode
 from dwtsvc.paths import Paths
 from dwtsvc.sealing import Seal, memory_key
 from dwtsvc.server.bridge import Bridge
-from dwtsvc.server.consent import Consent
-from dwtsvc.server.devicetext import Choice
 from dwtsvc.server.documents import Documents
+from dwtsvc.server.gate.consent import Consent
+from dwtsvc.server.gate.token import Token
 from dwtsvc.server.holdings import Holdings
+from dwtsvc.server.rest.devicetext import Choice
 from dwtsvc.server.scanners import Scanners
 from dwtsvc.server.thumbs import Thumbs
-from dwtsvc.server.token import Token
 from dwtsvc.store import PageStore
 from dwtsvc.version import __version__
 

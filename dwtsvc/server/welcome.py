@@ -10,7 +10,7 @@ from dwtsvc.errors import DwtsvcError
 from dwtsvc.server.markup import Markup, element, joined
 
 if TYPE_CHECKING:
-    from dwtsvc.server.grants import Grant
+    from dwtsvc.server.gate.grants import Grant
     from dwtsvc.server.service import Service
 
 _LOGGED = {0: "nothing", 1: "errors and events", 14: "details", 30: "all details"}

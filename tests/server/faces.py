@@ -17,9 +17,10 @@ from litestar import Litestar
 
 from dwtsvc.config import Settings
 from dwtsvc.paths import Paths
-from dwtsvc.server import dwtapi, refusals, rest
-from dwtsvc.server.access import Caller
-from dwtsvc.server.openapi import document
+from dwtsvc.server import rest
+from dwtsvc.server.gate.access import Caller
+from dwtsvc.server.rest import dwtapi, refusals
+from dwtsvc.server.rest.openapi import document
 from dwtsvc.server.service import Service
 from tests.server.running import free_port
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from dwtsvc.config import Settings
 from dwtsvc.paths import Paths
+from dwtsvc.server.doors.sockets import Opening, open_doors
 from dwtsvc.server.listen import Doors, Limits
-from dwtsvc.server.sockets import Opening, open_doors
 
 PATIENCE = 30.0  # seconds after which a test gives up waiting; nothing here takes a tenth of it
 

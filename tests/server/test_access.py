@@ -16,8 +16,8 @@ from litestar.params import FromPath
 from litestar.utils import normalize_path
 
 from dwtsvc.errors import DwtsvcError
-from dwtsvc.server import access
-from dwtsvc.server.access import NOBODY, OWN, SCOPES, TOOL, Access, Caller, RouteTable, of_origin
+from dwtsvc.server.gate import access
+from dwtsvc.server.gate.access import NOBODY, OWN, SCOPES, TOOL, Access, Caller, RouteTable, of_origin
 
 
 class Jobs(Controller):

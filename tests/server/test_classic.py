@@ -21,9 +21,10 @@ from PIL import Image, ImageChops
 
 from dwtsvc.config import Settings
 from dwtsvc.paths import Paths
-from dwtsvc.server import classic, images
-from dwtsvc.server.access import SCOPES, Caller, RouteTable, of_origin
-from dwtsvc.server.refusals import handlers
+from dwtsvc.server import classic
+from dwtsvc.server.classic import images
+from dwtsvc.server.gate.access import SCOPES, Caller, RouteTable, of_origin
+from dwtsvc.server.rest.refusals import handlers
 from dwtsvc.server.service import Service
 from dwtsvc.version import __version__
 

@@ -18,11 +18,11 @@ from litestar.testing import AsyncTestClient
 
 from dwtsvc.config import Settings
 from dwtsvc.errors import BadArguments, BadConfiguration, OriginNotAllowed, TooMany, UnknownItem, WrongState
-from dwtsvc.server import consent_routes
-from dwtsvc.server.access import OWN, SCOPES, TOOL, Access, Caller
-from dwtsvc.server.consent import LIFE, MOST_PENDING, MOST_SEEN, ONCE, Consent, has_screen
-from dwtsvc.server.grants import Decision, Grants, canonical, is_origin
-from dwtsvc.server.refusals import handlers
+from dwtsvc.server.gate import consent_routes
+from dwtsvc.server.gate.access import OWN, SCOPES, TOOL, Access, Caller
+from dwtsvc.server.gate.consent import LIFE, MOST_PENDING, MOST_SEEN, ONCE, Consent, has_screen
+from dwtsvc.server.gate.grants import Decision, Grants, canonical, is_origin
+from dwtsvc.server.rest.refusals import handlers
 
 SITE, OTHER = "https://shop.example", "https://other.example"
 

@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 
 from dwtsvc.config import Settings
 from dwtsvc.errors import BadArguments, BadConfiguration, DwtsvcError, NothingFound
-from dwtsvc.server.access import SCOPES
-from dwtsvc.server.consent import Consent
-from dwtsvc.server.token import Token
+from dwtsvc.server.gate.access import SCOPES
+from dwtsvc.server.gate.consent import Consent
+from dwtsvc.server.gate.token import Token
 from dwtsvc_cli import origins, token
 
 SITE = "https://shop.example"

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from dwtsvc.config import Settings
 from dwtsvc.errors import PaperJam
-from dwtsvc.server.access import Access, Caller, RouteTable, Scope, caller
-from dwtsvc.server.bodies import MOST_JSON, MOST_UPLOAD
-from dwtsvc.server.consent import Consent
+from dwtsvc.server.gate.access import Access, Caller, RouteTable, Scope, caller
+from dwtsvc.server.gate.bodies import MOST_JSON, MOST_UPLOAD
+from dwtsvc.server.gate.consent import Consent
+from dwtsvc.server.gate.peers import Peers
+from dwtsvc.server.gate.quotas import Limits
+from dwtsvc.server.gate.token import Token
 from dwtsvc.server.guard import Guard
-from dwtsvc.server.peers import Peers
-from dwtsvc.server.quotas import Limits
-from dwtsvc.server.token import Token
 
 PORTS = {"http": 18622, "https": 18623}
 SITE, OTHER = b"https://shop.example", b"https://evil.example"

@@ -6,12 +6,12 @@ import json
 import re
 from pathlib import Path
 
-from dwtsvc.server import bodies, headers
-from dwtsvc.server.access import SCOPES
-from dwtsvc.server.consent import LIFE, MOST_PENDING, ONCE
+from dwtsvc.server.gate import bodies, headers
+from dwtsvc.server.gate.access import SCOPES
+from dwtsvc.server.gate.consent import LIFE, MOST_PENDING, ONCE
+from dwtsvc.server.gate.quotas import Limits
+from dwtsvc.server.gate.token import LONGEST
 from dwtsvc.server.guard import NAMES
-from dwtsvc.server.quotas import Limits
-from dwtsvc.server.token import LONGEST
 
 from .test_guard import OTHER, House
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dwtsvc.server.notify import keep_alive, notify, watchdog_seconds
+from dwtsvc.server.doors.notify import keep_alive, notify, watchdog_seconds
 
 
 @pytest.fixture

@@ -18,11 +18,12 @@ from dwtsvc.config import Settings
 from dwtsvc.errors import DriverError
 from dwtsvc.model import Device
 from dwtsvc.paths import Paths
-from dwtsvc.server import access, pages
-from dwtsvc.server.access import OWN, TOOL, Access, Caller
-from dwtsvc.server.refusals import handlers
+from dwtsvc.server import pages
+from dwtsvc.server.doors.sockets import Door
+from dwtsvc.server.gate import access
+from dwtsvc.server.gate.access import OWN, TOOL, Access, Caller
+from dwtsvc.server.rest.refusals import handlers
 from dwtsvc.server.service import Service
-from dwtsvc.server.sockets import Door
 
 EVIL = '"><script>alert(1)</script>&amp;'
 CERTIFICATE = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dwtsvc.server import peers
-from dwtsvc.server.peers import Connection, Peers
+from dwtsvc.server.gate import peers
+from dwtsvc.server.gate.peers import Connection, Peers
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
 root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to be another user")

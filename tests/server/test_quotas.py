@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwtsvc.errors import TooMany
-from dwtsvc.server.bodies import DEEPEST, is_too_deep
-from dwtsvc.server.quotas import MOST_SHARES, Limits, Quotas
+from dwtsvc.server.gate.bodies import DEEPEST, is_too_deep
+from dwtsvc.server.gate.quotas import MOST_SHARES, Limits, Quotas
 
 A, B = "https://a.example", "https://b.example"
 

@@ -10,8 +10,8 @@ import pypdf
 import pytest
 from PIL import Image
 
-from dwtsvc.server import sheets
-from dwtsvc.server.access import Access, of_origin
+from dwtsvc.server.gate.access import Access, of_origin
+from dwtsvc.server.rest import sheets
 from tests.server.faces import ADF, DOCUMENTS, JOBS, Api, Play, Served, page_urls, scanned
 
 SITE = of_origin("https://a.example", [Access.READ, Access.EDIT])

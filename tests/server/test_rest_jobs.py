@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from dwtsvc.model import Device
-from dwtsvc.server import rest_scanners
-from dwtsvc.server.access import TOOL, Access, of_origin
+from dwtsvc.server.gate.access import TOOL, Access, of_origin
+from dwtsvc.server.rest import scanners as rest_scanners
 from tests.server.faces import ADF, JOBS, Api, Play, page_urls, scanned
 
 SITE = of_origin("https://a.example", [Access.LIST, Access.SCAN, Access.READ])

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dwtsvc.config import Settings
-from dwtsvc.server import sockets
-from dwtsvc.server.sockets import Door, Opening, holder, listener, open_doors, passed_sockets
+from dwtsvc.server.doors import sockets
+from dwtsvc.server.doors.sockets import Door, Opening, holder, listener, open_doors, passed_sockets
 from tests.disks import needs_root
 from tests.server.running import free_port
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dwtsvc.config import HostCertificate
+from dwtsvc.server.doors.tls import Certificates
 from dwtsvc.server.listen import Limits
-from dwtsvc.server.tls import Certificates
 from tests.server.running import (
     FakeCare,
     Running,

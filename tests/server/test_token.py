@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dwtsvc.errors import BadConfiguration, FileAccess
-from dwtsvc.server import token as tokens
-from dwtsvc.server.token import LONGEST, Token
+from dwtsvc.server.gate import token as tokens
+from dwtsvc.server.gate.token import LONGEST, Token
 
 SITE = "https://shop.example"
 URL = "/dwt/dwt_1/img?id=7&index=2&width=585&height=513"

@@ -1,0 +1,93 @@
+"""Classic methods for devices: list, select, what they can do, acquire."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dwtsvc.buffer import Leaf
+from dwtsvc.formats import image_of
+from dwtsvc.imaging.blank import blank
+from dwtsvc.model import PageInfo
+from dwtsvc.server.classic.client import Client
+from dwtsvc.server.classic.methods import Group, Nothing, Result
+from dwtsvc.server.gate.access import Access
+from dwtsvc.server.rest import devicetext
+from dwtsvc.server.rest.jobs import begin
+from dwtsvc.server.rest.model import CreateJob, DeviceConfiguration
+
+METHODS = Group()
+
+
+class Devices(msgspec.Struct, frozen=True):
+    """`deviceType` is a mask of scanner types, `refresh` asks the drivers anew."""
+
+    deviceType: int = devicetext.DEFAULT_MASK
+    refresh: bool = False
+
+
+class Device(msgspec.Struct, frozen=True):
+    """`device` as GetDevices gave it, or an id as `dwtsvc devices` lists it."""
+
+    device: str
+
+
+class Acquire(msgspec.Struct, frozen=True):
+    """`config` as in the REST API; `insertAt` is an index, the end without it; `removeBlank` leaves empty pages out."""
+
+    device: str | None = None
+    config: DeviceConfiguration = msgspec.field(default_factory=DeviceConfiguration)
+    insertAt: int | None = None
+    removeBlank: bool = False
+
+
+@METHODS.method("GetDevices", Access.LIST, Devices)
+def listed(client: Client, wants: Devices) -> Result:
+    """The scanners of some types, as the REST API lists them."""
+    found = client.service.scanners.listed(refresh=wants.refresh)
+    return [devicetext.shown(each) for each in found if devicetext.type_of(each.id) & wants.deviceType]
+
+
+@METHODS.method("SelectDevice", Access.SCAN, Device)
+def select(client: Client, wants: Device) -> Result:
+    """Choose the scanner that AcquireImage uses."""
+    client.device = client.service.choice.device(client.caller, wants.device)
+    return [client.device]
+
+
+@METHODS.method("AcquireImage", Access.SCAN, Acquire, awaited=True)
+async def acquire(client: Client, wants: Acquire) -> Result:
+    """Scan into the buffer; the ids of the new images, when the last one is there. After an error those before stay."""
+    service, run = client.service, client.service.bridge.run
+    device = await run(service.choice.device, client.caller, wants.device or client.device or None)
+    held = await run(begin, service, client.caller, device, CreateJob(config=wants.config), None)
+    client.held = held
+    place, ids, seen = client.place_of(wants.insertAt), list[str](), 0
+    try:
+        while (page := await service.bridge.page(held.job, seen)) is not None:
+            seen += 1
+            at = None if place is None else place + len(ids)
+            if leaf := await run(_take, client, page, at, wants.removeBlank):
+                ids.append(leaf.id)
+    finally:
+        client.held = None
+        await run(service.holdings.delete_job, held)  # its pages are in the buffer now
+    return [ids]
+
+
+def _take(client: Client, page: PageInfo, at: int | None, remove_blank: bool) -> Leaf | None:
+    """Copy a page of a job into what the client sees, unless nothing is on it and that is not wanted."""
+    if remove_blank:
+        with client.service.store.reading(page) as data:
+            if blank(image_of(page, data)[0]).blank:
+                return None
+    return client.adopt(client.buffer.insert(page, at, tags=client.tags()))
+
+
+@METHODS.method("CancelAllPendingTransfers", Access.SCAN, Nothing)
+def cancel(client: Client, _: Nothing) -> Result:
+    """Stop the scan that runs for this page; false if none does."""
+    held = client.held
+    if held is None or not held.job.active:
+        return [False]
+    client.service.holdings.cancel_job(held)
+    return [True]

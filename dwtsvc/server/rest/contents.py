@@ -1,0 +1,160 @@
+"""A stored document as one file: PDF or TIFF of its pages, or one page as PNG or JPEG."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from litestar import Response
+from litestar.response import Stream
+
+from dwtsvc.buffer import Buffer, Leaf
+from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, UnknownItem
+from dwtsvc.formats import PageEncoder
+from dwtsvc.model import Mode, Step
+from dwtsvc.server.rest import finishing, sheets
+
+DocumentType = Literal["application/pdf", "image/tiff", "image/png", "image/jpeg"]
+PdfVersion = Literal["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"]
+TYPES = ("application/pdf", "image/tiff", "image/png", "image/jpeg")
+
+CHUNK = 1 << 18
+PDF_COMPRESSIONS = {0: "auto", 2: "fax4", 5: "jpeg"}
+TIFF_COMPRESSIONS = {0: "auto", 1: "none", 4: "g4", 5: "lzw", 7: "jpeg", 8: "deflate"}
+BLACK_AND_WHITE = Step(name="threshold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a document's file is to be. `about` is the PDF's metadata by its own names, `page_type` its paper."""
+
+    media_type: str
+    compression: int = 0
+    quality: int = 80
+    page_type: int = 0
+    password: str = ""
+    about: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+
+    @property
+    def one_page(self) -> bool:
+        return self.media_type in ("image/png", "image/jpeg")
+
+
+def leaf_of(buffer: Buffer, name: str) -> Leaf:
+    """A page by its id or its index from 0. Raises UnknownItem."""
+    found = next((leaf for leaf in buffer.leaves if leaf.id == name), None)
+    if found is None and name.isascii() and name.isdigit() and len(name) < 10:
+        leaves = buffer.leaves
+        found = leaves[int(name)] if int(name) < len(leaves) else None
+    if found is None:
+        raise UnknownItem("There is no such page in the document", hint="Name it by its uid, or its index from 0.")
+    return found
+
+
+def chosen(buffer: Buffer, pages: str, wanted: Wanted) -> list[Leaf]:
+    """The pages of a comma list; none is all, or the first for a file of one page. Raises UnknownItem, BadArguments."""
+    named = [part.strip() for part in pages.split(",") if part.strip()]
+    leaves = [leaf_of(buffer, name) for name in named] or list(buffer.leaves[: 1 if wanted.one_page else None])
+    if not leaves:
+        raise BadArguments("The document has no pages", hint="Insert one first.")
+    if wanted.one_page and len(leaves) > 1:
+        raise BadArguments(f"A file of {wanted.media_type} holds one page", hint="Name one, or take a PDF or TIFF.")
+    return leaves
+
+
+def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, folder: Path, *, secret: bool) -> BinaryIO:
+    """The file, at its beginning; see `sheets.work_file` for where. Raises BadArguments for what cannot be done."""
+    _check(wanted)
+    size = sum(leaf.page.size for leaf in leaves)
+    file = sheets.work_file(folder, size, secret=secret)
+    try:
+        if wanted.one_page:
+            _write_page(buffer, leaves[0], wanted, file)
+        else:
+            _write_document(buffer, leaves, wanted, file)
+        file.seek(0)
+        if wanted.media_type == "application/pdf":
+            return _finished(file, wanted, sheets.work_file(folder, size, secret=secret))
+    except InvalidOutput as error:
+        file.close()
+        raise BadInput(error.what, why=error.why, hint=error.hint) from error
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _finished(file: BinaryIO, wanted: Wanted, target: BinaryIO) -> BinaryIO:
+    """The PDF with what it gets after its pages; the one of the two files that is not needed is closed."""
+    try:
+        changed = finishing.finish(file, target, wanted.about, wanted.password, wanted.version, wanted.page_type)
+    except BaseException:
+        target.close()
+        raise
+    made, other = (target, file) if changed else (file, target)
+    other.close()
+    made.seek(0)
+    return made
+
+
+def _check(wanted: Wanted) -> None:
+    if wanted.media_type == "application/pdf":
+        _refuse_unknown(wanted.compression, PDF_COMPRESSIONS, "A PDF")
+        finishing.check(wanted.about, wanted.page_type)
+    elif wanted.media_type == "image/tiff":
+        _refuse_unknown(wanted.compression, TIFF_COMPRESSIONS, "A TIFF")
+
+
+def _refuse_unknown(compression: int, known: dict[int, str], what: str) -> None:
+    if compression not in known:
+        words = ", ".join(f"{number} ({word})" for number, word in known.items())
+        raise BadArguments(f"{what} cannot be compressed by {compression} here", hint=f"Choose one of: {words}.")
+
+
+def _write_page(buffer: Buffer, leaf: Leaf, wanted: Wanted, file: BinaryIO) -> None:
+    with buffer.store.reading(leaf.page) as data:
+        PageEncoder(sheets.FORMATS[wanted.media_type], quality=wanted.quality).write(leaf.page, data, file, leaf.steps)
+
+
+def _write_document(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, file: BinaryIO) -> None:
+    compression = TIFF_COMPRESSIONS[wanted.compression] if wanted.media_type == "image/tiff" else "auto"
+    format = sheets.FORMATS[wanted.media_type]
+    encoder = PageEncoder(format, quality=wanted.quality, tiff_compression=compression)
+    with encoder.document(file) as document:
+        for leaf in leaves:
+            with buffer.store.reading(leaf.page) as data:
+                encoder.append(leaf.page, data, document, (*leaf.steps, *_steps(leaf, wanted)))
+
+
+def _steps(leaf: Leaf, wanted: Wanted) -> tuple[Step, ...]:
+    """What a compression needs of a page: fax is black and white, and JPEG is not."""
+    if wanted.media_type != "application/pdf":
+        return ()
+    bitonal = leaf.page.raster.mode is Mode.LINEART
+    if wanted.compression == 2 and not (bitonal and not leaf.steps):
+        return (BLACK_AND_WHITE,)
+    return (Step(name="gray"),) if wanted.compression == 5 and bitonal else ()
+
+
+def answer(file: BinaryIO, media_type: str) -> Response[bytes] | Stream:
+    """The file at once, or a large one in pieces; it is closed after the last.
+
+    Pieces come without Content-Length: with it a client has all before the last message is sent, and its next request
+    would come into the middle of this answer.
+    """
+    length = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if length > sheets.IN_MEMORY:
+        return Stream(_pieces(file), media_type=media_type)
+    with file:
+        return Response(file.read(), media_type=media_type)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(CHUNK):
+            yield piece

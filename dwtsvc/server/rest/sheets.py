@@ -1,0 +1,147 @@
+"""One page as bytes: read from the store, named as a source by its address, made into what is asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from dwtsvc.buffer import Buffer, Leaf
+from dwtsvc.disk import private, telling
+from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, PageDamaged
+from dwtsvc.formats import PageEncoder
+from dwtsvc.model import Encoding, PageInfo, Raster, Step
+from dwtsvc.server.gate.access import caller
+from dwtsvc.server.rest import pagelinks
+from dwtsvc.store import PageStore
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+FORMATS = {
+    "image/png": "png",
+    "image/jpeg": "jpeg",
+    "image/tiff": "tiff",
+    "image/webp": "webp",
+    "image/bmp": "bmp",
+    "application/pdf": "pdf",
+}
+IN_MEMORY = 64 << 20  # bytes
+UNKNOWN_DPI = 300.0  # for a picture that does not tell its own
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page and its bytes in memory; `page` tells what they are, and is in no store for a picture that was fetched."""
+
+    page: PageInfo
+    data: bytes
+
+
+def of_job(service: Service, bucket: str, job: str, page: PageInfo) -> Sheet:
+    """A page of a job. Raises JobDeleted if that went away meanwhile, PageDamaged."""
+    try:
+        return _read(service.store, page)
+    except PageDamaged:
+        service.holdings.job(bucket, job)
+        raise
+
+
+def _read(store: PageStore, page: PageInfo) -> Sheet:
+    with store.reading(page) as data:
+        return Sheet(page, bytes(data))
+
+
+async def of_source(service: Service, request: Any, url: str) -> Sheet:
+    """The page at an address that a client names: one of its own pages, or a picture that may be fetched.
+
+    Raises BadArguments with the reason, UnknownJob, UnknownItem.
+    """
+    bucket = caller(request).bucket
+    link = pagelinks.parse(url, request.url.netloc)
+    if link is not None:
+        held = service.holdings.job(bucket, link.job)
+        return await service.bridge.run(of_job, service, bucket, link.job, pagelinks.find(held.job, link))
+    if not service.settings.fetch_sources:
+        raise BadArguments(
+            "The source is no page of this service",
+            why="the service does not fetch from other addresses",
+            hint="Take the url that next-page-info tells.",
+        )
+    from dwtsvc.server import fetch
+
+    data = await service.bridge.run(fetch.fetch, url, service.settings.upload_targets)
+    return await service.bridge.run(of_picture, data)
+
+
+def of_picture(data: bytes) -> Sheet:
+    """The first picture of a file: a JPEG as it is, anything else as PNG. Raises BadInput."""
+    from dwtsvc.imaging import codecs
+
+    with codecs.opened(io.BytesIO(data), max_pixels=codecs.MAX_PIXELS) as opened:
+        upright = opened.getexif().get(0x0112, 1) == 1
+        keep = opened.format == "JPEG" and opened.mode in ("L", "RGB") and upright
+        dpi = codecs.dpi_of(opened) or UNKNOWN_DPI
+    image = codecs.decode(io.BytesIO(data))
+    if keep:
+        return Sheet(_loose(image.mode, image.size, dpi, Encoding.JPEG, data), data)
+    file = io.BytesIO()
+    codecs.encode(image, "png", file, dpi=dpi)
+    with codecs.opened(io.BytesIO(file.getvalue())) as made:
+        return Sheet(_loose(made.mode, made.size, dpi, Encoding.PNG, file.getvalue()), file.getvalue())
+
+
+def _loose(mode: str, size: tuple[int, int], dpi: float, encoding: Encoding, data: bytes) -> PageInfo:
+    """What is known of a picture that is in no store."""
+    channels, depth = (3, 8) if mode == "RGB" else (1, {"1": 1, "I;16": 16}.get(mode, 8))
+    line = (size[0] * channels * depth + 7) // 8
+    raster = Raster(width=size[0], height=size[1], channels=channels, depth=depth, bytes_per_line=line, dpi=dpi)
+    return PageInfo(id="", number=1, back=False, encoding=encoding, raster=raster, size=len(data), checksum="")
+
+
+def adopt(sheet: Sheet, buffer: Buffer, at: int | None) -> Leaf:
+    """Copy a page into a buffer of any store, before the leaf at an index, else last. Raises DiskFull, FileAccess."""
+
+    def add(number: int) -> PageInfo:
+        draft = buffer.store.folder(buffer.owner) / f"draft-{number}"
+        page = sheet.page
+        try:
+            with telling(draft), open(draft, "xb", opener=private) as file:
+                file.write(sheet.data)
+            return buffer.store.add(
+                buffer.owner, draft, number=number, back=page.back, encoding=page.encoding, raster=page.raster
+            )
+        finally:
+            draft.unlink(missing_ok=True)
+
+    return buffer.place(add, at)
+
+
+def encoded(sheet: Sheet, media_type: str, quality: int, steps: Sequence[Step] = ()) -> bytes:
+    """A page as a file of this media type: its own bytes where they are that already. Raises BadInput, TooLarge."""
+    encoder = PageEncoder(FORMATS[media_type], quality=quality)
+    if encoder.copies(sheet.page) and not steps:
+        return sheet.data
+    with memory_file() as file:
+        try:
+            encoder.write(sheet.page, sheet.data, file, steps)
+        except InvalidOutput as error:
+            raise BadInput(error.what, why=error.why, hint=error.hint) from error
+        file.seek(0)
+        return file.read()
+
+
+def work_file(folder: Path, size: int, *, secret: bool) -> BinaryIO:
+    """A nameless file for something of about `size` bytes: in memory if it is small or secret, else in a folder."""
+    return memory_file() if secret or size <= IN_MEMORY else tempfile.TemporaryFile(dir=folder)
+
+
+def memory_file() -> BinaryIO:
+    """A file that is not on the disk, where the system has such, and yet lets an encoder work beside other threads."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("dwtsvc", os.MFD_CLOEXEC), "w+b")
+    return tempfile.TemporaryFile()
