@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,9 +74,16 @@ def serve(
     with _final_if_configuration():
         loaded = _load(paths, overrides)
         if no_monitor:
+            _ignore_hangup()
             _serve(paths, loaded, expose)
             return
     _become_monitor(paths, [*program(), "serve", "--no-monitor", *_arguments(overrides, expose)])
+
+
+def _ignore_hangup() -> None:
+    """Until the service reloads its certificate on SIGHUP, one that comes early must not end it."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def program() -> list[str]:
@@ -169,6 +177,7 @@ def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) ->
             loaded.settings,
             paths,
             doors=doors,
+            hosts=loaded.hosts,
             care=care,
             monitor_pid=attached.monitor_pid,
             warnings=loaded.warnings,

@@ -181,6 +181,10 @@ class Tray:
         """The last sheet or original is where it was."""
         self._fed, self._laid = self._before
 
+    def refill(self) -> None:
+        """All sheets lie in the feeder again."""
+        self._fed = 0
+
     def _take(self) -> Original:
         self._fed += 1
         return self._stack[(self._fed - 1) % len(self._stack)]

@@ -63,6 +63,7 @@ _MODELS = {"adf": "Virtual document scanner", "flatbed": "Virtual flatbed scanne
 _RESOLUTIONS = Range(minimum=50, maximum=1200, step=1)
 _USUAL_SKEW, _USUAL_NOISE = 0.6, 0.04
 _CHUNK = 64 << 10
+REFILL_AFTER = 3.0  # seconds
 _OPTIONS = (
     DriverOption(
         name="brightness", title="Brightness", type="fixed", value="0", range=Range(minimum=-100, maximum=100)
@@ -146,6 +147,7 @@ class VirtualSource:
         stack = _stack(setup)
         sheets = len(stack) if setup.pages is None else setup.pages
         self._tray = Tray(stack, sheets if has_feeder and not setup.empty else 0)
+        self._emptied: float | None = None
         self._serial = 0
         self._happened: set[str] = set()
 
@@ -156,13 +158,23 @@ class VirtualSource:
         request = self.capabilities().resolve(request)
         assert request.resolution is not None  # resolve() has chosen one
         scan = _Scan(request, request.resolution, _numbers(request.options), cancelled)
+        self._put_paper_back()
         source = self._choose(request.source)
         wanted = request.pages or (1 if source is Source.FLATBED else sys.maxsize)
-        for sheet in self._sheets(source):
-            yield from self._pass(sheet[:wanted], scan)
-            wanted -= len(sheet)
-            if wanted <= 0:
-                return
+        try:
+            for sheet in self._sheets(source):
+                yield from self._pass(sheet[:wanted], scan)
+                wanted -= len(sheet)
+                if wanted <= 0:
+                    return
+        finally:
+            self._emptied = self._emptied if self._tray.loaded else time.monotonic()
+
+    def _put_paper_back(self) -> None:
+        """A while after its last sheet the feeder holds the stack again, as if someone had put it back."""
+        if self._emptied is not None and time.monotonic() - self._emptied >= REFILL_AFTER:
+            self._emptied = None
+            self._tray.refill()
 
     def _choose(self, source: Source) -> Source:
         if source is Source.AUTO:

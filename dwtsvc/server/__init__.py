@@ -48,4 +48,4 @@ def create_app(service: Service) -> Any:
     )
     table = access.routes(app)
     images.mount(table, service)
-    return Guard(app, service=service, table=table)
+    return Guard(app, service=service, table=table, names=[each.host.lower() for each in service.hosts])

@@ -76,7 +76,7 @@ class Guard:
         limits: Limits | None = None,
         names: Iterable[str] = (),
     ) -> None:
-        """`names` are the host names, besides addresses, under which doors beyond the loopback are known."""
+        """`names` are the host names that the configuration gives certificates, in lower case."""
         self._app, self._service, self._table = app, service, table
         required = service.settings.require_token
         self._callers = Callers(service.consent, service.token, peers or Peers(), require_token=required)
@@ -207,7 +207,9 @@ def _hosts(doors: Iterable[DoorLike], names: Iterable[str]) -> dict[bytes, bytes
     """Every Host header that means us, with the origin of our pages there."""
     found: dict[bytes, bytes] = {}
     for door in doors:
-        hosts = NAMES if is_loopback(door.host) else (*names, f"[{door.host}]" if ":" in door.host else door.host)
+        own = NAMES if is_loopback(door.host) else (f"[{door.host}]" if ":" in door.host else door.host,)
+        # A name of the configuration counts where its certificate proves that it is meant.
+        hosts = (*own, *names) if door.scheme == "https" else own
         for host in hosts:
             found[f"{host}:{door.port}".encode()] = f"{door.scheme}://{host}:{door.port}".encode()
             if door.port == {"http": 80, "https": 443}[door.scheme]:

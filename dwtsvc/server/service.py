@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from dwtsvc.config import Settings
+from dwtsvc.config import HostCertificate, Settings
 from dwtsvc.jobs import Develop, Jobs
 from dwtsvc.model import Mode
 from dwtsvc.paths import Paths
@@ -46,11 +46,12 @@ class Service:
         paths: Paths,
         *,
         doors: Sequence[Door] = (),
+        hosts: Sequence[HostCertificate] = (),
         care: Care | None = None,
         monitor_pid: int | None = None,
         warnings: Sequence[str] = (),
     ) -> None:
-        self.settings, self.paths, self.care = settings, paths, care
+        self.settings, self.paths, self.hosts, self.care = settings, paths, tuple(hosts), care
         self.doors, self.monitor_pid, self.warnings = doors, monitor_pid, tuple(warnings)
         self.version, self.started = __version__, datetime.now(UTC)
         self.log_level = settings.log_level

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageStat
 
 from dwtsvc.devices import documents, virtual, virtual_setup
-from dwtsvc.devices.driver import Frame, PageStart, ScanSource, Strip
+from dwtsvc.devices.driver import Frame, PageEnd, PageStart, ScanSource, Strip
 from dwtsvc.errors import (
     BadArguments,
     BadInput,
@@ -399,3 +399,14 @@ def test_a_broken_image_is_named_and_those_behind_it_can_still_be_scanned(folder
         with pytest.raises(BadInput, match=r"page1\.jpg"):
             scan(source)
         assert len(scan(source)) == 2
+
+
+def test_someone_puts_the_paper_back_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    with virtual.driver().open("adf?pages=2") as source:
+        request = ScanRequest(device="virtual:adf", source=From.FEEDER, resolution=50)
+        pages = lambda: sum(isinstance(frame, PageEnd) for frame in source.scan(request, Event()))  # noqa: E731
+        assert pages() == 2
+        with pytest.raises(FeederEmpty):
+            pages()
+        monkeypatch.setattr(virtual, "REFILL_AFTER", 0.0)
+        assert pages() == 2
