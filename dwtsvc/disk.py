@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dwtsvc.errors import DiskFull, DwtsvcError, FileAccess
@@ -38,6 +38,24 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
+def part_of(path: Path) -> Path:
+    """The hidden file beside `path` that is written first and then takes its place."""
+    return path.with_name(f".{path.name}.part")
+
+
+def make_file(path: Path, data: bytes, take_rights: Callable[[int], None] | None = None) -> None:
+    """Make a private file, whole and safe on the disk. Raises OSError, also if there is one already.
+
+    `take_rights` gets the open file before anything is in it.
+    """
+    with open(path, "xb", opener=private) as file:
+        if take_rights:
+            take_rights(file.fileno())
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextlib.contextmanager
 def telling(path: Path) -> Iterator[None]:
     """Turn the system's errors while `path` is written into DiskFull and FileAccess, and an encoder's DiskFull, which
@@ -48,6 +66,12 @@ def telling(path: Path) -> Iterator[None]:
         raise storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), path) from error
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+def write_error(error: OSError, path: Path) -> FileAccess | DiskFull:
+    """What the system says about a small file, in its own words; `storage_error` also measures the room."""
+    kind = DiskFull if error.errno in NO_ROOM else FileAccess
+    return kind(f"{path} cannot be written", why=error.strerror or str(error))
 
 
 def storage_error(error: OSError, path: Path) -> DwtsvcError:

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dwtsvc.disk import NO_ROOM, sync_folder
-from dwtsvc.errors import BadArguments, BadConfiguration, DiskFull, FileAccess
+from dwtsvc.disk import make_file, part_of, sync_folder, write_error
+from dwtsvc.errors import BadArguments, BadConfiguration
 
 MAX_BYTES = 1 << 20
 _BYTE_ORDER_MARK = "\ufeff"
@@ -284,7 +284,7 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(error, path) from error
     try:
         _wait_for(descriptor)
         yield
@@ -305,25 +305,17 @@ def _wait_for(descriptor: int) -> None:
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
     """Put `data` in the place of `path` at once, through a hidden file beside it (the lock makes its name ours)."""
-    part = path.with_name(f".{path.name}.part")
+    part = part_of(path)
     try:
         part.unlink(missing_ok=True)  # of a process that died here
-        with open(part, "xb", opener=_open_private) as file:
-            _take_rights(file.fileno(), path, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        make_file(part, data, lambda file: _take_rights(file, path, mode))
         os.replace(part, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(error, path) from error
     finally:
         with suppress(OSError):
             part.unlink()
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _take_rights(descriptor: int, path: Path, mode: int) -> None:
@@ -333,8 +325,3 @@ def _take_rights(descriptor: int, path: Path, mode: int) -> None:
     if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
         os.fchown(descriptor, old.st_uid, old.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if old else mode)
-
-
-def _write_error(path: Path, error: OSError) -> FileAccess | DiskFull:
-    kind = DiskFull if error.errno in NO_ROOM else FileAccess
-    return kind(f"{path} cannot be written", why=error.strerror or str(error))

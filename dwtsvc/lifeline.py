@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 
+from dwtsvc.disk import part_of, private
+
 MONITOR = "DWTSVC_MONITOR_PID"  # set by the monitor for its service alone: standard input is the lifeline
 DUMP = "DWTSVC_DUMP_FILE"
 LEAVE_WITHIN = 1.5  # seconds for an orderly end after the monitor is gone
@@ -43,8 +45,8 @@ class MonitorState:
 
     def write(self, path: Path) -> None:
         """Put it in the place of `path` at once. Raises OSError."""
-        part = path.with_name(f".{path.name}.part")
-        with open(part, "w", encoding="utf-8", opener=_open_private) as file:
+        part = part_of(path)
+        with open(part, "w", encoding="utf-8", opener=private) as file:
             json.dump(asdict(self), file)
         os.replace(part, path)
 
@@ -93,14 +95,10 @@ def new_dump(folder: Path) -> Path | None:
         for old in sorted(folder.glob("dump-*.txt"))[: 1 - KEEP_DUMPS]:
             old.unlink(missing_ok=True)
         path = folder / f"dump-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.txt"
-        with open(path, "xb", opener=_open_private):
+        with open(path, "xb", opener=private):
             return path
     except OSError:
         return None
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _trace_into(dump: Path) -> None:

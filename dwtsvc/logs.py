@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from dwtsvc.disk import private
 from dwtsvc.errors import FileAccess
 from dwtsvc.paths import Paths
 from dwtsvc.redaction import escape, redact, without_quotes
@@ -82,7 +83,7 @@ class LogFile(RotatingFileHandler):
         self.setFormatter(LineFormatter())
 
     def _open(self) -> Any:
-        return open(self.baseFilename, "a", encoding="utf-8", errors="replace", opener=_open_private)
+        return open(self.baseFilename, "a", encoding="utf-8", errors="replace", opener=private)
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass
@@ -202,10 +203,6 @@ def _places(trace: TracebackType | None) -> list[str]:
 def _module(file: str) -> str:
     """A source file without the folders above its package, which can name a user."""
     return "/".join(Path(file).parts[-2:])
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 # Reading it

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dwtsvc import locks
-from dwtsvc.disk import NO_ROOM, storage_error, sync_folder
+from dwtsvc.disk import NO_ROOM, part_of, storage_error, sync_folder
 from dwtsvc.errors import DiskFull, DwtsvcError, FileAccess
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -33,7 +33,7 @@ class PartFile:
         with writing(target):
             _refuse_taken(target, force)
             self._place = Path(os.path.realpath(target)) if force and target.is_symlink() else target
-            self._part = _part_of(self._place)
+            self._part = part_of(self._place)
             self.file: BinaryIO = _open_part(self._part, target)
 
     def commit(self) -> Path:
@@ -98,11 +98,7 @@ class PartFile:
 
 def is_taken(target: Path) -> bool:
     """Whether a file, or another scan that is writing one, has the name."""
-    return os.path.lexists(target) or os.path.lexists(_part_of(target))
-
-
-def _part_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")
+    return os.path.lexists(target) or os.path.lexists(part_of(target))
 
 
 def _refuse_taken(target: Path, force: bool) -> None:

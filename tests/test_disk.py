@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dwtsvc.disk import sync_folder
-from dwtsvc.errors import FileAccess
+from dwtsvc.disk import make_file, sync_folder, write_error
+from dwtsvc.errors import DiskFull, FileAccess
 from dwtsvc.ini import editing
 from dwtsvc.store import PageStore
 
@@ -80,3 +80,40 @@ def test_a_folder_to_write_to_but_not_to_read_is_good_enough(tmp_path: Path) -> 
     tmp_path.chmod(0o333)
     child = subprocess.run([sys.executable, "-c", AS_NOBODY, tmp_path], capture_output=True, text=True, timeout=60)
     assert (child.stdout, child.stderr) == ("done\n", "")
+
+
+def test_a_file_is_made_for_its_owner_alone_and_takes_rights_while_it_is_empty(tmp_path: Path) -> None:
+    sizes = list[int]()
+
+    def take_rights(file: int) -> None:
+        sizes.append(os.fstat(file).st_size)
+        os.fchmod(file, 0o644)
+
+    before = os.umask(0)
+    try:
+        make_file(tmp_path / "private", b"secret")
+        make_file(tmp_path / "open", b"told", take_rights)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "open").stat().st_mode & 0o777 == 0o644
+    assert ((tmp_path / "open").read_bytes(), sizes) == (b"told", [0])
+
+
+def test_a_file_is_never_made_in_the_place_of_another_nor_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("there", "link"):
+        with pytest.raises(FileExistsError):
+            make_file(tmp_path / name, b"new")
+    assert (tmp_path / "there").read_bytes() == b"old"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, DiskFull), (errno.EDQUOT, DiskFull), (errno.EACCES, FileAccess)]
+)
+def test_a_failed_write_is_told_in_the_words_of_the_system(number: int, kind: type[Exception]) -> None:
+    told = write_error(OSError(number, os.strerror(number)), Path("/etc/some.ini"))
+    assert type(told) is kind
+    assert "/etc/some.ini" in str(told) and os.strerror(number) in str(told)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dwtsvc.disk import NO_ROOM, sync_folder
-from dwtsvc.errors import BadInput, DiskFull, FileAccess
+from dwtsvc.disk import make_file, part_of, sync_folder, write_error
+from dwtsvc.errors import BadInput, FileAccess
 from dwtsvc.locks import open_locked
 
 MAX_BYTES = 1 << 20
@@ -47,17 +47,8 @@ def prepare(path: Path, text: str, mode: int = 0o600) -> Path:
     part = part_of(path)
     with faults(path):
         part.unlink(missing_ok=True)
-        with open(part, "xb", opener=_open_private) as file:
-            if os.name != "nt":
-                os.fchmod(file.fileno(), _mode_of(path, mode))
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        make_file(part, text.encode(), lambda file: _take_mode(file, path, mode))
     return part
-
-
-def part_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
 
 
 def remove(path: Path) -> None:
@@ -97,16 +88,12 @@ def faults(path: Path) -> Iterator[None]:
     except OSError as error:
         with suppress(OSError):
             part_of(path).unlink()
-        kind = DiskFull if error.errno in NO_ROOM else FileAccess
-        raise kind(f"{path} cannot be written", why=error.strerror or str(error)) from error
+        raise write_error(error, path) from error
 
 
-def _mode_of(path: Path, mode: int) -> int:
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return mode
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _take_mode(file: int, path: Path, mode: int) -> None:
+    if os.name == "nt":
+        return
+    with suppress(FileNotFoundError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    os.fchmod(file, mode)

@@ -18,7 +18,7 @@ from pathlib import Path
 from dwtsvc.certs import authority, files
 from dwtsvc.certs.authority import Certificate, Issued
 from dwtsvc.config import HostCertificate
-from dwtsvc.disk import sync_folder
+from dwtsvc.disk import part_of, sync_folder
 from dwtsvc.errors import BadConfiguration, BadInput, FileAccess
 
 CERTIFICATE = "server.pem"
@@ -141,13 +141,13 @@ class CertificateFolder:
 
     def settle(self) -> None:
         """Finish a change that a crash interrupted between the key and the certificate; clear away any other."""
-        part = files.part_of(self.pair.certificate)
+        part = part_of(self.pair.certificate)
         waiting, key = files.read(part), files.read(self.pair.key)
         if waiting is not None and key is not None and _belong(waiting, key):
             with files.faults(self.pair.certificate):
                 part.replace(self.pair.certificate)
         files.remove(part)
-        files.remove(files.part_of(self.pair.key))
+        files.remove(part_of(self.pair.key))
         self._copy_authority()
 
     def _copy_authority(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dwtsvc.disk import part_of
 from dwtsvc.errors import ChildProgramFailed, FileAccess, MissingDependency
 
 PATIENCE = 120  # seconds for one program; a start waits until the service is ready
@@ -66,7 +67,7 @@ def check(run: Run, command: Sequence[str], hint: str = "") -> Outcome:
 
 def put(file: UnitFile) -> bool:
     """Write a file whole, readable by all, with its folders; False if it is there already. Raises FileAccess."""
-    part = file.path.with_name(f".{file.path.name}.part")
+    part = part_of(file.path)
     try:
         if file.path.is_file() and file.path.read_bytes() == file.data:
             return False

@@ -9,8 +9,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from dwtsvc.disk import NO_ROOM, sync_folder
-from dwtsvc.errors import BadConfiguration, DiskFull, FileAccess
+from dwtsvc.disk import make_file, sync_folder, write_error
+from dwtsvc.errors import BadConfiguration, FileAccess
 
 
 def write(path: Path, text: str) -> None:
@@ -67,25 +67,16 @@ def _distrust(found: os.stat_result, most: int) -> str:
 def _put(path: Path, text: str, name: Callable[[Path, Path], None]) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        _fill(part, text)
+        make_file(part, text.encode())
         name(part, path)
         sync_folder(path.parent)
     except FileExistsError:
         raise
     except OSError as error:
-        kind = DiskFull if error.errno in NO_ROOM else FileAccess
-        raise kind(f"{path} cannot be written", why=error.strerror or str(error)) from error
+        raise write_error(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
-
-
-def _fill(path: Path, text: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _link(part: Path, path: Path) -> None:
