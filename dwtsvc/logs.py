@@ -29,7 +29,6 @@ from dwtsvc.redaction import escape, redact, without_quotes
 LARGEST = 10_000_000  # bytes of one file
 FILES = 5  # the one that is written, and older ones
 DETAIL = "    | "  # begins each line below the first of a record
-LEVELS = (0, 1, 14, 30)  # off; what happens; for finding faults; all that any library says
 FILE_ONLY = "file_only"  # extra={FILE_ONLY: True} in a record that is told on standard error in another way
 OFF = logging.CRITICAL + 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,8 +144,3 @@ class Delivery:
 
 def _warnings(results: Iterable[tuple[Store, DwtsvcError | None]]) -> list[str]:
     return [f"{store.where}: {fault}" for store, fault in results if fault]
-
-
-def unfinished(results: Mapping[str, object]) -> list[DwtsvcError]:
-    """The faults among the results of `install` or `uninstall`."""
-    return [each for each in results.values() if isinstance(each, DwtsvcError)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +152,3 @@ def test_no_consent_reaches_pages_or_administration() -> None:
     caller = of_origin("https://a.example", Access)
     assert not caller.scopes & {Access.ADMIN, Access.PAGE}
     assert Access.IMAGE not in of_origin("https://a.example", [Access.LIST]).scopes
-
-
-def test_behind_as_tool_everybody_is_a_tool() -> None:
-    seen: list[Caller] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(access.caller(scope))
-
-    asyncio.run(access.as_tool(app)({"type": "http"}, None, None))  # type: ignore[arg-type]
-    assert seen == [TOOL]

@@ -87,16 +87,6 @@ def caller(request: Any) -> Caller:
     return found
 
 
-def as_tool(app: App) -> App:
-    """Put an app behind a guard that takes everybody for a tool, for tests of what stands behind the guard."""
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("state", {})["caller"] = TOOL
-        await app(scope, receive, send)
-
-    return wrapped
-
-
 class Route:
     """One address: the access class of each method, which of them take files (their bodies may be large), and the app
     that answers if it is not the main one."""
