@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -133,19 +134,20 @@ def _is_memory(folder: Path) -> bool:
     except OSError:
         return False
     kinds = {fields[1]: fields[2] for fields in map(str.split, mounts)}
-    place = next((str(above) for above in (folder, *folder.parents) if str(above) in kinds), "/")
+    whole = folder.resolve()  # a link may lead from memory to a disk
+    place = next((str(above) for above in (whole, *whole.parents) if str(above) in kinds), "/")
     return kinds.get(place) in IN_MEMORY
 
 
 def _make_key(path: Path) -> None:
     """Whole under its name or not there at all: two services that start at once must not read half a key."""
-    draft = path.with_name(f"key.{os.getpid()}")
+    # No process number: in a container the next process has the same one, and finds the draft of the killed one.
+    draft = path.with_name(f"key.{os.urandom(8).hex()}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(file, os.urandom(KEY_BYTES))
-    finally:
-        os.close(file)
-    try:
+        with os.fdopen(file, "wb", buffering=0) as whole:
+            if os.write(whole.fileno(), os.urandom(KEY_BYTES)) != KEY_BYTES:
+                raise OSError(errno.ENOSPC, "there is no room for a key")
         os.link(draft, path)
     finally:
         draft.unlink()
@@ -155,7 +157,10 @@ def _read_key(path: Path) -> bytes:
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         _refuse_foreign(os.fstat(file), stat.S_ISREG)
-        return os.read(file, KEY_BYTES)
+        key = os.read(file, KEY_BYTES)
+        if len(key) != KEY_BYTES:
+            raise OSError(errno.EINVAL, "the file of the key holds no key")
+        return key
     finally:
         os.close(file)
 

@@ -34,7 +34,7 @@ from dwtsvc import locks
 from dwtsvc.disk import private, sync_folder, telling
 from dwtsvc.errors import BadArguments, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
-from dwtsvc.records import pack, unpack
+from dwtsvc.records import BadRecord, pack, unpack
 from dwtsvc.sealing import BrokenSeal, Seal
 
 SETTLED = timedelta(hours=1)
@@ -48,6 +48,7 @@ class LeftBehind:
     begun: datetime
     about: dict[str, Any]
     pages: int
+    size: int  # bytes of the pages
 
 
 class PageStore:
@@ -71,14 +72,18 @@ class PageStore:
         with telling(self.root):
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder(owner).mkdir(mode=0o700)
-            self._claim(owner)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            self._journals[owner] = os.open(self.folder(owner) / "journal", flags, 0o600)
-            self._record(owner, {"begun": begun.isoformat(), "about": about})
-            if seal:
-                self._seals[owner] = seal
-            sync_folder(self.folder(owner))
-            sync_folder(self.root)
+            try:
+                self._claim(owner)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+                self._journals[owner] = os.open(self.folder(owner) / "journal", flags, 0o600)
+                self._record(owner, {"begun": begun.isoformat(), "about": about})
+                if seal:
+                    self._seals[owner] = seal
+                sync_folder(self.folder(owner))
+                sync_folder(self.root)
+            except BaseException:
+                self.discard(owner)
+                raise
         return owner
 
     def _claim(self, owner: str) -> None:
@@ -184,7 +189,9 @@ class PageStore:
         owner = page.id.rpartition("/")[0]
         try:
             data = self._opened(page, owner) if page.sealed else _mapped(self.path(page))
-        except (OSError, ValueError) as error:
+        except OSError as error:  # its own text names the file, which is nobody else's business
+            raise _damaged(page, error.strerror or type(error).__name__) from error
+        except ValueError as error:
             raise _damaged(page, str(error)) from error
         try:
             if isinstance(data, mmap.mmap) and (len(data) != page.size or _checksum(data) != page.checksum):
@@ -215,9 +222,11 @@ class PageStore:
         """End an owner and keep its pages for a recovery; nothing may be on its way to it any more."""
         self.sweep(owner)
         self._seals.pop(owner, None)
-        for held in (self._journals, self._locks):
-            if owner in held:
-                os.close(held.pop(owner))
+        # Another thread may be writing a record: the number of a closed file is soon that of somebody else's journal.
+        with self._lock:
+            for held in (self._journals, self._locks):
+                if owner in held:
+                    os.close(held.pop(owner))
 
     def sweep(self, owner: str) -> None:
         """Delete what lies beside an owner's pages: slots that were read into, copies that did not become whole."""
@@ -239,10 +248,26 @@ class PageStore:
             names = ", ".join(left.owner for left in self.left_behind()) or "nothing"
             raise BadArguments(f"There are no pages under '{owner}'", hint=f"There is: {names}.")
         self._claim(owner)
-        self._journals[owner] = os.open(self.folder(owner) / "journal", os.O_WRONLY | os.O_APPEND)
-        if seal:
-            self._seals[owner] = seal
-        return self.pages(owner)
+        try:
+            self._journals[owner] = os.open(self.folder(owner) / "journal", os.O_WRONLY | os.O_APPEND)
+            self._cut_torn(owner)
+            if seal:
+                self._seals[owner] = seal
+            return self.pages(owner)
+        except BaseException:
+            self.leave(owner)
+            raise
+
+    def _cut_torn(self, owner: str) -> None:
+        """Cut off what follows the last good record: a record after a torn one would never be read again."""
+        good = 0
+        with (self.folder(owner) / "journal").open("rb") as journal:
+            for line in journal:
+                if _parse(line) is None:
+                    os.ftruncate(self._journals[owner], good)
+                    _sync_data(self._journals[owner])
+                    return
+                good += len(line)
 
     def left_behind(self, *, empty: bool = False) -> list[LeftBehind]:
         """The owners of dead processes that hold pages, or also those that hold none, newest first."""
@@ -260,20 +285,32 @@ class PageStore:
             if "begun" not in first:
                 return None
             begun = datetime.fromisoformat(first["begun"])
-            return LeftBehind(owner=owner, begun=begun, about=first["about"], pages=len(self.pages(owner)))
+            try:
+                pages = self.pages(owner)
+            except BadRecord:  # of another version
+                return None
+            size = sum(page.size for page in pages)
+            return LeftBehind(owner=owner, begun=begun, about=first["about"], pages=len(pages), size=size)
 
     def expire(self, age: timedelta) -> list[str]:
         """Delete what dead processes left longer ago than `age`, and their folders without pages; the owners' names."""
         gone = []
         for folder in list(self.root.iterdir()) if self.root.is_dir() else ():
-            idle = datetime.now(UTC) - datetime.fromtimestamp(folder.stat().st_mtime, UTC)
-            if idle < SETTLED:  # another process may be about to claim it
-                continue
-            with locks.holding(folder / "lock") as dead:
-                if dead and (idle > age or not self.pages(folder.name)):
-                    _remove(folder)
+            with contextlib.suppress(OSError, BadRecord):  # it has just gone, is no folder, or is of another version
+                if self._expired(folder, age):
                     gone.append(folder.name)
         return gone
+
+    def _expired(self, folder: Path, age: timedelta) -> bool:
+        """Whether an owner's folder was old enough to be deleted, and is gone now."""
+        idle = datetime.now(UTC) - datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+        if idle < SETTLED:  # another process may be about to claim it
+            return False
+        with locks.holding(folder / "lock") as dead:
+            if not dead or (idle <= age and self.pages(folder.name)):
+                return False
+            _remove(folder)
+            return True
 
     def _records(self, owner: str) -> Iterator[dict[str, Any]]:
         path = self.folder(owner) / "journal"

@@ -112,3 +112,28 @@ def test_a_key_folder_that_is_open_to_others_is_refused(tmp_path: Path, monkeypa
     (tmp_path / "shared").chmod(0o777)
     with pytest.raises(PermissionError):
         memory_key(tmp_path, tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no key in memory here")
+def test_what_a_killed_process_of_the_same_number_left_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "_memory_folder", lambda runtime, state: tmp_path / "own")
+    (tmp_path / "own").mkdir(mode=0o700)
+    (tmp_path / "own" / f"key.{os.getpid()}").write_bytes(b"half")
+    assert len(memory_key(tmp_path, tmp_path)) == 32
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no key in memory here")
+def test_half_a_key_is_never_made_nor_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "_memory_folder", lambda runtime, state: tmp_path / "own")
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, data: write(file, data[:5]))
+        with pytest.raises(OSError):
+            memory_key(tmp_path, tmp_path)
+    assert not list((tmp_path / "own").iterdir())
+    (tmp_path / "own" / "key").write_bytes(b"half")
+    (tmp_path / "own" / "key").chmod(0o600)
+    with pytest.raises(OSError, match="key"):
+        memory_key(tmp_path, tmp_path)

@@ -20,7 +20,7 @@ from dwtsvc import disk
 from dwtsvc.errors import BadArguments, DiskFull, FileAccess, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.sealing import BrokenSeal, Seal
-from dwtsvc.store import PageStore
+from dwtsvc.store import PageStore, _line
 
 RASTER = Raster(width=10, height=5, channels=1, depth=8, bytes_per_line=10, dpi=300.0)
 
@@ -334,3 +334,78 @@ def test_an_error_of_the_reader_is_not_taken_for_a_damaged_page(store: PageStore
     page = add(store, owner, 1)
     with pytest.raises(OSError, match="pipe"), store.reading(page):
         raise OSError("the reader's pipe")
+
+
+def test_what_is_added_after_a_torn_record_is_there_the_next_time(store: PageStore) -> None:
+    owner = store.begin({})
+    add(store, owner, 1)
+    store.leave(owner)
+    with (store.folder(owner) / "journal").open("ab") as journal:
+        journal.write(b'{"page":{"id')  # the power went
+    assert [page.number for page in store.resume(owner)] == [1]
+    add(store, owner, 2)
+    store.note(owner, "after it")
+    store.leave(owner)
+    assert [page.number for page in store.resume(owner)] == [1, 2]
+    assert list(store.notes(owner)) == ["after it"]
+
+
+def test_an_owner_that_could_not_begin_holds_nothing(store: PageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(owner: str, record: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(store, "_record", full)
+    with pytest.raises(DiskFull):
+        store.begin({})
+    assert not store._locks and not store._journals and not list(store.root.iterdir())
+
+
+def test_a_record_of_another_version_hides_its_owner_and_no_other(store: PageStore) -> None:
+    good, strange = store.begin({}), store.begin({})
+    for owner in (good, strange):
+        add(store, owner, 1)
+        store.leave(owner)
+    with (store.folder(strange) / "journal").open("ab") as journal:
+        journal.write(_line({"page": {"id": "x", "from": "the future"}}))
+    assert [left.owner for left in store.left_behind()] == [good]
+    with pytest.raises(ValueError, match="PageInfo"):
+        store.resume(strange)
+    assert not store._locks and not store._journals
+
+
+def test_something_strange_in_the_root_does_not_keep_old_pages(store: PageStore) -> None:
+    owner = store.begin({})
+    add(store, owner, 1)
+    store.leave(owner)
+    (store.root / "a file").write_bytes(b"")
+    for path in store.root.iterdir():
+        os.utime(path, (0, 0))
+    assert store.expire(timedelta(days=30)) == [owner]
+
+
+def test_a_journal_is_not_closed_while_a_record_is_written(store: PageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number of a closed file is soon that of another journal, into which the rest would go."""
+    owner = store.begin({})
+    inside, closed, write = threading.Event(), threading.Event(), os.write
+
+    def slow(file: int, data: bytes) -> int:
+        inside.set()
+        assert not closed.wait(0.2), "closed in the middle"
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", slow)
+    writer = threading.Thread(target=store.note, args=(owner, "a text"))
+    writer.start()
+    inside.wait()
+    store.leave(owner)
+    closed.set()
+    writer.join()
+    assert list(store.notes(owner)) == ["a text"]
+
+
+def test_a_missing_page_does_not_tell_where_pages_lie(store: PageStore) -> None:
+    page = add(store, store.begin({}), 1)
+    store.path(page).unlink()
+    with pytest.raises(PageDamaged) as damaged, store.reading(page):
+        pass
+    assert damaged.value.why == "No such file or directory"
