@@ -1,4 +1,4 @@
-"""`dwtsvc scan`: the options of a scan. What is done with them is in scanning.py."""
+"""`dwtsvc scan`: the options of a scan. planning.py checks them, scanning.py does what they say."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def scan(
       dwtsvc scan --recover -o rescued.pdf
     """
     from dwtsvc.errors import BadArguments
-    from dwtsvc_cli import scanning
+    from dwtsvc_cli import planning, scanning
     from dwtsvc_cli.voice import Voice
 
     if json and output == "-":
@@ -150,7 +150,7 @@ def scan(
         "tiff_compression": tiff_compression,
         "progress": None if progress is None else "on" if progress else "off",
     }
-    plan = scanning.plan(
+    plan = planning.plan(
         flags, area=area, pages=pages, options=option or [], profile=profile, output=output, or_virtual=or_virtual
     )
     voice = Voice(json=json, quiet=quiet, verbose=verbose, progress=plan.settings.progress)
