@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dwtsvc.certs import authority, files
+from dwtsvc.certs import agreement, authority, files
 from dwtsvc.certs.authority import Certificate
 from dwtsvc.certs.delivery import Delivery, Result, Trust
 from dwtsvc.certs.pair import CertificateFolder, Owner, Pair, host_pairs
@@ -83,6 +83,7 @@ class Care:
         self._hosts = hosts
         self._changed = changed
         self._seen: Stamp | None = None
+        self._seen_agreed: tuple[int, int, int] | None = None
         self._findings: dict[str, Any] = {}
 
     @property
@@ -109,7 +110,7 @@ class Care:
             if self._is_ours() and self._state(now) not in (State.VALID, State.ENDING):
                 self._renew(now)
         self.pair.read()
-        self._seen = self._stamp()
+        self._seen, self._seen_agreed = self._stamp(), self._agreed_stamp()
         return self.pair
 
     def look(self, now: datetime | None = None) -> Findings:
@@ -125,6 +126,7 @@ class Care:
                 places, warnings = self._delivery.spread(ca)
                 done = [f"installed in {place}" for place in places]
                 warnings += self._delivery.retire(ca.name)
+            self._seen_agreed = self._agreed_stamp()
         self.tell_of_change()
         return self.inspect(now, done, warnings)
 
@@ -145,8 +147,15 @@ class Care:
         return found
 
     def touched(self) -> bool:
-        """Whether the files are others than before: two `stat`, for a call every few seconds."""
-        return self._stamp() != self._seen
+        """Whether the files, or what its owner agreed to, are others than before: three `stat`, for a call a second."""
+        return (self._stamp(), self._agreed_stamp()) != (self._seen, self._seen_agreed)
+
+    def catch_up(self) -> None:
+        """Tell of a change that another process made, and find anew how things stand. Changes nothing itself."""
+        self.tell_of_change()
+        with self._alone():  # `dwtsvc cert install` is done with every store
+            self._seen_agreed = self._agreed_stamp()
+            self.inspect()
 
     def tell_of_change(self) -> None:
         """Call `changed` if the files are others than at the last call."""
@@ -238,6 +247,9 @@ class Care:
 
     def _stamp(self) -> Stamp:
         return tuple(_stamp(path) for path in (self.pair.certificate, self.pair.key))
+
+    def _agreed_stamp(self) -> tuple[int, int, int]:
+        return _stamp(self._folder.path / agreement.FILE)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -141,7 +141,7 @@ class Service:
                 await self.bridge.run(self.holdings.end_idle)
                 await self.bridge.run(self.jobs.close_idle, self.settings.worker_idle)
                 if self.care and self.care.touched():  # by the command, or by the owner's own hand
-                    await self.bridge.run(self.care.tell_of_change)
+                    await self.bridge.run(self.care.catch_up)
                 if loop.time() >= expire_at:
                     expire_at = loop.time() + EXPIRE_EVERY
                     await self.bridge.run(self.holdings.expire, timedelta(days=self.settings.keep_days))

@@ -213,6 +213,19 @@ def test_files_that_another_process_changed_are_noticed_and_told_once(house: Hou
 # ---- stores ----
 
 
+def test_the_service_soon_knows_of_a_store_that_the_command_installed_into(house: House) -> None:
+    service, command, store = house.care(), house.care(), MemoryStore()
+    house.stores.append(store)
+    service.ensure()
+    service.look()
+    assert not service.touched()
+    command.install([store])
+    assert service.touched()
+    service.catch_up()
+    assert [each["trusted"] for each in service.findings["stores"]] == [True]
+    assert not service.touched() and house.told == []
+
+
 def test_nothing_is_put_anywhere_before_its_owner_agreed(house: House) -> None:
     house.stores = [MemoryStore("chromium", "a"), MemoryStore("firefox", "b")]
     care = house.care()
