@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dwtsvc.server.doors.protocol import SPARE
 from dwtsvc.server.listen import Limits
 from tests.server.running import PATIENCE, Running, read_answer, read_to_end, running, statuses, wait_for
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
 HEAD = 32 << 10
 TARGET = 8 << 10
 FIELDS = 100
@@ -307,3 +309,19 @@ def dribble(client: socket.socket, piece: bytes) -> bytes:
 def gone(service: Running) -> None:
     """Wait until the service has no connection any more."""
     wait_for(lambda: not service.doors.connections.all)
+
+
+def test_the_document_tells_the_limits_of_the_code() -> None:
+    limits, said = Limits(), DOCUMENT.read_text("utf-8")
+    more = f"and one more for each {limits.rate >> 10} KiB"
+    for row in (
+        f"head | {limits.head_bytes >> 10} KiB, {limits.fields} fields | 431",
+        f"address in it | {limits.target_bytes >> 10} KiB | 414",
+        f"until a head is there | {limits.head:g} seconds | 408",
+        f"until a body is there | {limits.body:g} seconds, {more} that came | 408",
+        f"taking of an answer | {limits.write:g} seconds, {more} that wait | cut",
+        f"between two requests | {limits.idle:g} seconds | closed",
+        f"a TLS handshake | {limits.handshake:g} seconds | closed",
+        f"connections at once | {limits.connections:,} | 503; {SPARE} above that: cut",
+    ):
+        assert row in said, row
