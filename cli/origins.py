@@ -70,7 +70,7 @@ def list_(json: Json = False) -> None:
 
 @app.command()
 def revoke(url: Origin, json: Json = False) -> None:
-    """Forget what was decided about a web site, allowed or refused: it must ask again.
+    """Forget what was decided about a web site: it must ask again.
 
     Example: dwtsvc origins revoke https://shop.example
     """
@@ -84,7 +84,8 @@ def revoke(url: Origin, json: Json = False) -> None:
     advice = "`dwtsvc config unset Access-Control-Allow-Origin` takes that back." if configured else ""
     if not removed:
         why = "it is allowed by the configuration" if configured else "nothing was decided about it"
-        raise NothingFound(f"{origin} cannot be revoked", why=why, hint=advice)
+        once = "What you allowed once is taken back on the welcome page of the service."
+        raise NothingFound(f"{origin} cannot be revoked", why=why, hint=advice or once)
     if json:
         output.say_json({"origin": origin, "revoked": True, "configured": configured})
         return

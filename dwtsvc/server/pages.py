@@ -114,9 +114,11 @@ def _look(service: Service) -> Any:
 def _forget(service: Service) -> Any:
     @delete("/web/origins", opt={"access": Access.ADMIN}, sync_to_thread=True, status_code=204, include_in_schema=False)
     def forget(request: Request[Any, Any, Any], origin: Origin) -> None:
-        """Forget what was decided about a web site."""
+        """Forget what was decided about a web site. What was allowed once is no setting: any own page ends it."""
         if access.caller(request).kind == "own" and not service.settings.enable_web_setup:
-            hint = "Run `dwtsvc origins revoke`, or set enable_web_setup."
+            if service.consent.end_once(canonical(origin)):
+                return
+            hint = "Run `dwtsvc origins revoke`, or set EnableWebSetup."
             raise ServiceRefused("The pages of the service may not change settings", hint=hint)
         if not service.consent.revoke(canonical(origin)):
             raise UnknownItem("Nothing was decided about this web site")

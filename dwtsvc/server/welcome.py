@@ -149,6 +149,7 @@ def _address(door: Mapping[str, Any]) -> str:
 def _origins(service: Service, grants: Iterable[Grant]) -> Markup:
     setup = service.settings.enable_web_setup
     rows = [_origin(each, setup) for each in grants]
+    rows += [_once(origin, scopes) for origin, scopes in service.consent.once()]
     rows += [
         element("li", element("code", each), element("span", "allowed by the configuration file", class_="muted"))
         for each in service.settings.access_control_allow_origin
@@ -161,10 +162,7 @@ def _origins(service: Service, grants: Iterable[Grant]) -> Markup:
 def _origin(grant: Grant, setup: bool) -> Markup:
     allowed = grant.decision == "always"
     what = "may " + ", ".join(grant.scopes) if allowed else "refused for good"
-    button = element(
-        "button", "Forget", type="button", hidden=True, data_revoke=grant.origin, aria_label=f"Forget {grant.origin}"
-    )
-    undo = button if setup else _command(f"dwtsvc origins revoke {grant.origin}")
+    undo = _forget(grant.origin) if setup else _command(f"dwtsvc origins revoke {grant.origin}")
     return element(
         "li",
         element("code", grant.origin),
@@ -172,6 +170,20 @@ def _origin(grant: Grant, setup: bool) -> Markup:
         element("span", "since ", _time(grant.since), class_="muted"),
         undo,
     )
+
+
+def _once(origin: str, scopes: Iterable[str]) -> Markup:
+    return element(
+        "li",
+        element("code", origin),
+        _badge("may " + ", ".join(scopes), _GOOD),
+        element("span", "until the service ends, twelve hours at most", class_="muted"),
+        _forget(origin),
+    )
+
+
+def _forget(origin: str) -> Markup:
+    return element("button", "Forget", type="button", hidden=True, data_revoke=origin, aria_label=f"Forget {origin}")
 
 
 def _certificate(found: Mapping[str, Any]) -> Markup:

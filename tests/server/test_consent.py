@@ -152,9 +152,11 @@ def test_allowing_more_adds_and_revoking_takes_all(consent: Consent) -> None:
 def test_once_ends_with_the_service_or_after_a_while(tmp_path: Path, consent: Consent, clock: Clock) -> None:
     consent.allow(SITE, ["list"], once=True)
     assert scopes(consent, SITE) == {Access.LIST} and consent.grants() == []
+    assert consent.once() == [(SITE, (Access.LIST,))]
     assert Consent(tmp_path, Settings()).caller(SITE.encode()) is None
     clock.now += ONCE
     assert consent.caller(SITE.encode()) is None
+    assert consent.once() == []
 
 
 def test_a_change_by_the_command_is_seen_at_the_next_request(tmp_path: Path, consent: Consent) -> None:

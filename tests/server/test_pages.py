@@ -195,6 +195,26 @@ def test_a_decision_is_forgotten_from_the_page_only_with_web_setup(service: Serv
     assert ask(service, "/web/origins", "DELETE").status_code == 400
 
 
+@pytest.mark.parametrize("setup", [False, True])
+def test_a_site_that_was_allowed_once_is_shown_and_taken_back_from_the_page(service: Service, setup: bool) -> None:
+    service.settings = replace(service.settings, enable_web_setup=setup)
+    service.consent.allow("https://shop.example", ["list"], once=True)
+    page = welcome(service)
+    assert "No web site may use your scanners" not in page.text
+    assert [each["data-revoke"] for each in page.all("button") if "data-revoke" in each] == ["https://shop.example"]
+    assert ask(service, "/web/origins?origin=https://shop.example", "DELETE").status_code == 204
+    assert service.consent.once() == [] and service.consent.caller(b"https://shop.example") is None
+    assert "No web site may use your scanners" in welcome(service).text
+
+
+def test_taking_back_what_was_allowed_once_leaves_what_was_allowed_for_good(service: Service) -> None:
+    service.consent.allow("https://shop.example", ["list"])
+    service.consent.allow("https://shop.example", ["scan"], once=True)
+    assert ask(service, "/web/origins?origin=https://shop.example", "DELETE").status_code == 204
+    assert [each.scopes for each in service.consent.grants()] == [("list",)]
+    assert service.consent.once() == []
+
+
 def test_a_program_forgets_a_decision_as_the_command_does(service: Service) -> None:
     service.consent.refuse("https://shop.example")
     assert ask(service, "/web/origins?origin=https://shop.example", "DELETE", TOOL).status_code == 204

@@ -89,6 +89,12 @@ class Consent:
         """Every decision for good, the user's, by origin. Raises BadConfiguration for a damaged file."""
         return sorted(self._grants.read().values(), key=lambda grant: grant.origin)
 
+    def once(self) -> list[tuple[str, tuple[Access, ...]]]:
+        """The origins that are allowed until the service ends, and their scopes, by origin."""
+        with self._lock:
+            now = self._clock()
+            return sorted((origin, scopes) for origin, (scopes, end) in self._once.items() if end > now)
+
     def allow(self, origin: str, scopes: Iterable[str], *, once: bool = False) -> None:
         """Allow an origin what it had and these scopes, for good or until the service ends. Raises BadArguments."""
         origin, wanted = canonical(origin), set(scopes_of(scopes))
@@ -107,6 +113,13 @@ class Consent:
             self._once.pop(canonical(origin), None)
             self._grants.put(canonical(origin), (), Decision.NEVER)
             self._forget_callers()
+
+    def end_once(self, origin: str) -> bool:
+        """Take back what was allowed once, and nothing else; False if that was nothing."""
+        with self._lock:
+            ended = self._once.pop(canonical(origin), None)
+            self._forget_callers()
+            return ended is not None
 
     def revoke(self, origin: str) -> bool:
         """Forget what the user decided about an origin; False if that was nothing."""
