@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 from dwtsvc.errors import BadArguments, UnknownItem
@@ -45,6 +46,8 @@ class Buffer:
         """Over an owner that is alive in the store. Raises BrokenSeal where its key is another one."""
         self.store, self.owner = store, owner
         self.metadata: Any = None
+        self.size = 0  # bytes of all pages on the disk
+        self.touched = monotonic()
         self._leaves: list[Leaf] = []
         self._pages = {page.number: page for page in store.pages(owner, dropped=True)}
         self._next = max(self._pages, default=0) + 1
@@ -59,10 +62,9 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._leaves)
 
-    @property
-    def size(self) -> int:
-        """Bytes of all pages on the disk."""
-        return sum(leaf.page.size for leaf in self.leaves)
+    def touch(self) -> None:
+        """Somebody works with it: it is not idle."""
+        self.touched = monotonic()
 
     def at(self, index: int) -> Leaf:
         """The leaf at an index from 0. Raises UnknownItem."""
@@ -88,6 +90,7 @@ class Buffer:
         self, add: Callable[[int], PageInfo], at: int | None = None, *, tags: Iterable[str] = (), id: str = ""
     ) -> Leaf:
         """Let `add` store a page under the number it is given, and show it before the leaf at an index, else last."""
+        self.touch()
         with self._lock:
             number, self._next = self._next, self._next + 1
         page = add(number)
@@ -157,6 +160,7 @@ class Buffer:
         return self.leaf(leaf.id)
 
     def _change(self, change: Change) -> None:
+        self.touch()
         with self._lock:
             text = json.dumps(change, default=pack, separators=(",", ":"))
             self.store.note(self.owner, text)
@@ -169,7 +173,9 @@ class Buffer:
             case "insert":
                 page = self._pages[change["page"]]
                 leaves.insert(change["at"], Leaf(id=change["leaf"], page=page, tags=tuple(change["tags"])))
+                self.size += page.size
             case "remove":
+                self.size -= sum(leaf.page.size for leaf in leaves if leaf.id in change["leaves"])
                 leaves[:] = [leaf for leaf in leaves if leaf.id not in change["leaves"]]
             case "move":
                 leaf = leaves.pop(self.index(change["leaf"]))

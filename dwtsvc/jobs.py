@@ -78,6 +78,8 @@ class Job:
         self._cancelled = threading.Event()
         self._worker: DeviceProcess | None = None
         self._before = before  # pages that the owner has from earlier scans
+        self._size = 0
+        self._whole: tuple[PageInfo, ...] | None = None
 
     @classmethod
     def restored(cls, owner: str, request: ScanRequest, store: PageStore, error: DwtsvcError | None) -> Job:
@@ -86,6 +88,7 @@ class Job:
         for page in store.pages(owner):
             job._pages.append(Future())
             job._pages[-1].set_result(page)
+            job._size += page.size
         job.begin()
         job.end(error)
         return job
@@ -113,8 +116,19 @@ class Job:
     @property
     def pages(self) -> tuple[PageInfo, ...]:
         """The pages that are safe by now: all up to the first that is still on its way, or could not be kept."""
+        if self._whole is not None:
+            return self._whole
+        finished = self.finished  # before the pages: what is finished has them all
         safe = itertools.takewhile(lambda page: page.done() and not page.exception(), self._pages)
-        return tuple(page.result() for page in safe)
+        pages = tuple(page.result() for page in safe)
+        if finished:  # a list of a thousand jobs asks each of them
+            self._whole = pages
+        return pages
+
+    @property
+    def size(self) -> int:
+        """Bytes of the pages that were stored by now; asking costs nothing, however many they are."""
+        return self._size
 
     def page(self, index: int, timeout: float | None = 0.0) -> PageInfo | None:
         """The page at a 0-based index once it is safe; None if the scan ended before it.
@@ -171,8 +185,9 @@ class Job:
     def cancel(self) -> None:
         """Stop as soon as the device allows; finished pages stay. From any thread, any number of times."""
         self._cancelled.set()
-        if self._worker:
-            self._worker.cancel()
+        with self._changed:  # when `run` has ended, the worker is somebody else's
+            if self._worker:
+                self._worker.cancel()
 
     def run(self, worker: DeviceProcess, *, wait_paper: float, max_bytes: int) -> None:
         """Scan on this thread until the request is fulfilled. Raises what the device reports."""
@@ -183,7 +198,8 @@ class Job:
                 raise Cancelled("The scan was cancelled")
             self._scan_when_loaded(worker, wait_paper, max_bytes)
         finally:
-            self._worker = None
+            with self._changed:
+                self._worker = None
 
     def begin(self) -> None:
         self._move(JobState.RUNNING)
@@ -238,9 +254,12 @@ class Job:
         made: Developed | None = None
         try:
             made = self._develop(page, resolved)
-            return self._store.add(
+            kept = self._store.add(
                 self.id, made.file, number=number, back=page.back, encoding=made.encoding, raster=made.raster
             )
+            with self._changed:
+                self._size += kept.size
+            return kept
         except Exception:
             self.cancel()  # no more paper into a scan that cannot be kept
             if made and made.file != page.path:
@@ -370,7 +389,9 @@ class Jobs:
         except DwtsvcError as known:
             error = known
         except Exception as unknown:  # a fault of ours must end the job, not leave its readers waiting for ever
-            error = DwtsvcError("The scan failed for an unknown reason", why=f"{type(unknown).__name__}: {unknown}")
+            # Its text may name files, and a web page is told what ended its job.
+            why = getattr(unknown, "strerror", None) or type(unknown).__name__
+            error = DwtsvcError("The scan failed for an unknown reason", why=why)
         finally:
             self._running.pop(job, None)
             job.end(error)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import sleep
 
@@ -220,3 +221,26 @@ def test_developing_in_any_order_keeps_the_order_of_pages(jobs: Jobs, store: Pag
 
     job = jobs.start(request("good"), develop=develop_with(first_is_slow))
     assert [bytes_of(store, page) for page in pages_of(job)] == [rows_of(n) for n in range(1, PAGES + 1)]
+
+
+def test_a_cancel_that_is_under_way_does_not_reach_the_next_job_of_the_worker(store: PageStore) -> None:
+    inside, ended, late = threading.Event(), threading.Event(), list[bool]()
+
+    class Worker:
+        def forget_cancel(self) -> None: ...
+
+        def cancel(self) -> None:
+            inside.set()
+            late.append(ended.wait(0.2))
+
+        def scan(self, *_: object, **__: object) -> Iterator[object]:
+            cancelling.start()
+            inside.wait()
+            yield from ()
+
+    job = Job(store.begin({}), ScanRequest(device="virtual:adf"), store, as_delivered, ThreadPoolExecutor(1))
+    cancelling = threading.Thread(target=job.cancel)
+    job.run(Worker(), wait_paper=0.0, max_bytes=1)  # type: ignore[arg-type]
+    ended.set()
+    cancelling.join()
+    assert late == [False]

@@ -34,6 +34,8 @@ from dwtsvc.store import LeftBehind, PageStore
 
 ACTIVE_JOBS_OF_A_SITE = 4
 ACTIVE_JOBS = 64
+BUFFERS_OF_A_BUCKET = 256  # open at once; each costs two file descriptors
+BUFFER_IDLE = 600.0  # seconds after which it is let go until it is asked for again
 REMEMBERED = 4096  # ids of deleted jobs that are still answered with "deleted"
 
 
@@ -55,6 +57,14 @@ class Held:
         self.used = monotonic()
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A buffer that is on the disk and not open; `size` is in bytes."""
+
+    owner: str
+    size: int
+
+
 class Holdings:
     """Everything that clients hold, but for stored documents. Blocking; safe to use from several threads."""
 
@@ -66,7 +76,7 @@ class Holdings:
         self._held: dict[str, Held] = {}
         self._deleted: OrderedDict[str, str] = OrderedDict()
         self._buffers: dict[tuple[str, str], Buffer] = {}
-        self._left: dict[tuple[str, str], str] = {}
+        self._left: dict[tuple[str, str], Left] = {}
 
     def restore(self) -> int:
         """Find what an earlier service left: its jobs, ended, and its buffers; how many."""
@@ -83,7 +93,7 @@ class Holdings:
                 job = Job.restored(left.owner, unpack(ScanRequest, about["request"]), self._store, self._end(left))
                 self._held[about["uid"]] = Held(about["uid"], about["bucket"], job, left.begun)
             elif about.get("kind") == "buffer":
-                self._left[about["bucket"], about["client"]] = left.owner
+                self._left[about["bucket"], about["client"]] = Left(left.owner, left.size)
         except (BrokenSeal, BadRecord, KeyError):  # the machine was restarted, or the record is of another version
             return False
         return "kind" in about
@@ -206,52 +216,99 @@ class Holdings:
         """The image buffer of a client. Raises UnknownItem if there is none and none shall be made."""
         key = bucket, client
         with self._lock:
-            if key in self._buffers:
-                return self._buffers[key]
-            if owner := self._left.pop(key, None):
-                self._store.resume(owner)
-            elif create:
-                owner = self._store.begin({"kind": "buffer", "bucket": bucket, "client": client})
-            else:
-                raise UnknownItem("There is no such buffer")
-            self._buffers[key] = Buffer(self._store, owner)
-            return self._buffers[key]
+            buffer = self._buffers.get(key)  # an empty one is false
+            if buffer is None:
+                buffer = self._come_back(key)
+            if buffer is None:
+                if not create:
+                    raise UnknownItem("There is no such buffer")
+                self._check_buffers(bucket)
+                about = {"kind": "buffer", "bucket": bucket, "client": client}
+                buffer = Buffer(self._store, self._store.begin(about))
+            self._buffers[key] = buffer
+            buffer.touch()
+            return buffer
+
+    def open_buffer(self, bucket: str, client: str) -> Buffer | None:
+        """The image buffer of a client if it is open; waits for nothing, so the event loop may ask."""
+        buffer = self._buffers.get((bucket, client))
+        if buffer is not None:
+            buffer.touch()
+        return buffer
+
+    def _come_back(self, key: tuple[str, str]) -> Buffer | None:
+        """Open a buffer that is on the disk. None if it expired, or the machine was restarted and its key is lost."""
+        left = self._left.get(key)
+        buffer = None
+        if left and (self._store.folder(left.owner) / "journal").is_file():
+            self._store.resume(left.owner)
+            try:
+                buffer = Buffer(self._store, left.owner)
+            except BrokenSeal:
+                self._store.discard(left.owner)
+            except BaseException:
+                self._store.leave(left.owner)
+                raise
+        self._left.pop(key, None)
+        return buffer
+
+    def _check_buffers(self, bucket: str) -> None:
+        if sum(key[0] == bucket for key in self._buffers) >= BUFFERS_OF_A_BUCKET:
+            raise TooMany("There are too many image buffers", hint="Use one id for a page, and use it again.")
+
+    def _let_go(self) -> None:
+        """Close the buffers that nobody has used for long, and delete those that hold nothing."""
+        with self._lock:
+            for key, buffer in list(self._buffers.items()):
+                if monotonic() - buffer.touched < BUFFER_IDLE:
+                    continue
+                del self._buffers[key]
+                if len(buffer):
+                    self._store.leave(buffer.owner)
+                    self._left[key] = Left(buffer.owner, buffer.size)
+                else:
+                    self._store.discard(buffer.owner)
 
     def drop_buffer(self, bucket: str, client: str) -> None:
         """Delete a client's image buffer with its pages; one that is not there is fine."""
         with self._lock:
             buffer = self._buffers.pop((bucket, client), None)
-            owner = buffer.owner if buffer else self._left.pop((bucket, client), None)
-        if owner:
-            self._store.discard(owner)
+            held = self._left.pop((bucket, client), None) if buffer is None else buffer
+        if held is not None:
+            self._store.discard(held.owner)
 
     def used(self, bucket: str | None = None) -> int:
-        """Bytes that a bucket's jobs and buffers take on the disk, or all that are open."""
-        pages = sum(page.size for held in self.jobs(bucket) for page in held.job.pages)
-        buffers = [buffer for key, buffer in list(self._buffers.items()) if bucket is None or key[0] == bucket]
-        return pages + sum(buffer.size for buffer in buffers)
+        """Bytes that a bucket's jobs and buffers take on the disk, or all of them."""
+        pages = sum(held.job.size for held in list(self._held.values()) if bucket is None or held.bucket == bucket)
+        opened = [(key, buffer.size) for key, buffer in list(self._buffers.items())]
+        closed = [(key, left.size) for key, left in list(self._left.items())]
+        return pages + sum(size for key, size in opened + closed if bucket is None or key[0] == bucket)
 
     def check_room(self, bucket: str, *, site: bool, jobs: bool = True) -> None:
         """Raises TooMany when a web site, or all together, have as much as they may."""
-        active = [held for held in self.jobs() if held.job.active]
-        mine = [held for held in active if held.bucket == bucket]
-        if jobs and (len(active) >= ACTIVE_JOBS or (site and len(mine) >= ACTIVE_JOBS_OF_A_SITE)):
+        active = [held.bucket for held in list(self._held.values()) if held.job.active]
+        if jobs and (len(active) >= ACTIVE_JOBS or (site and active.count(bucket) >= ACTIVE_JOBS_OF_A_SITE)):
             raise TooMany("There are too many jobs", hint="Wait until one has ended, or cancel one.")
         if (site and self.used(bucket) >= self._site_limit) or self.used() >= self._limit:
             raise TooMany("The pages take all the room they may", hint="Delete jobs or pages that are not needed.")
 
     def end_idle(self) -> None:
-        """Cancel the jobs that nobody started, and delete those that ended and were forgotten. Call it now and then."""
+        """Cancel the jobs that nobody started, delete those that ended and were forgotten, and close idle buffers.
+
+        Call it now and then.
+        """
         for held in self.jobs():
             idle = monotonic() - held.used
             if held.job.state is JobState.PENDING and idle >= (held.idle_limit or self._pending_idle):
-                self.cancel_job(held)
+                with contextlib.suppress(WrongState):  # it has just been started
+                    self.cancel_job(held)
             elif not held.job.active and held.idle_limit and idle >= held.idle_limit:
                 self.delete_job(held)
+        self._let_go()
 
     def expire(self, age: timedelta) -> None:
         """Delete what ended longer ago than `age`."""
         gone = set(self._store.expire(age))
         with self._lock:
             self._held = {uid: held for uid, held in self._held.items() if held.job.id not in gone}
-            self._left = {key: owner for key, owner in self._left.items() if owner not in gone}
+            self._left = {key: left for key, left in self._left.items() if left.owner not in gone}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dwtsvc.buffer import Buffer
 from dwtsvc.errors import (
     JobDeleted,
     PaperJam,
@@ -20,10 +21,11 @@ from dwtsvc.errors import (
     WrongState,
 )
 from dwtsvc.formats import PageEncoder
-from dwtsvc.jobs import Jobs
+from dwtsvc.jobs import Job, Jobs
 from dwtsvc.model import Encoding, JobState, Mode, ScanRequest
 from dwtsvc.pipeline import Developer
 from dwtsvc.sealing import Seal
+from dwtsvc.server import holdings as holdings_module
 from dwtsvc.server.holdings import ACTIVE_JOBS_OF_A_SITE, Held, Holdings
 from dwtsvc.store import PageStore
 
@@ -230,3 +232,84 @@ def test_old_jobs_expire(place: Place) -> None:
     with pytest.raises(UnknownJob):
         place.holdings.job(SITE, held.uid)
     assert not folder.exists()
+
+
+def test_room_is_known_without_a_look_at_each_page_also_after_a_restart(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = place.begin()
+    held.job.wait()
+    buffer = place.holdings.buffer(SITE, "1")
+    leaves = [buffer.insert(page) for page in (*held.job.pages, held.job.pages[0])]
+    buffer.remove([leaves[0].id])
+    sizes = sum(page.size for page in held.job.pages) + sum(leaf.page.size for leaf in buffer.leaves)
+
+    def look(_: object) -> None:
+        raise AssertionError("every page of every job was looked at")
+
+    monkeypatch.setattr(Job, "pages", property(look))
+    monkeypatch.setattr(Buffer, "leaves", property(look))
+    assert place.holdings.used(SITE) == place.holdings.used() == sizes and place.holdings.used(OTHER) == 0
+    place.holdings.check_room(SITE, site=True)
+    place.forget()
+    place.open()
+    assert place.holdings.used(SITE) == sizes
+    place.holdings.buffer(SITE, "1")
+    assert place.holdings.used(SITE) == sizes
+
+
+def test_a_buffer_whose_key_was_lost_begins_anew_and_holds_no_files_open(place: Place) -> None:
+    held = place.begin()
+    held.job.wait()
+    old = place.holdings.buffer(SITE, "1")
+    old.insert(held.job.pages[0])
+    place.forget()
+    store = PageStore(place.store.root, Seal(b"x" * 32))
+    later = Holdings(store, place.jobs, pending_idle=1, site_limit=1, limit=1)
+    later.restore()
+    assert later.buffer(SITE, "1").leaves == ()
+    assert list(store._locks) == [later.buffer(SITE, "1").owner] and not store.folder(old.owner).exists()
+    store.leave(later.buffer(SITE, "1").owner)
+
+
+def test_a_buffer_that_could_not_be_opened_is_there_the_next_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = place.begin()
+    held.job.wait()
+    leaf = place.holdings.buffer(SITE, "1").insert(held.job.pages[0])
+    place.forget()
+    place.open()
+
+    def too_many(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place.store, "resume", too_many)
+        with pytest.raises(OSError):
+            place.holdings.buffer(SITE, "1")
+    assert place.holdings.buffer(SITE, "1").leaves == (leaf,)
+
+
+def test_idle_buffers_hold_no_files_open_and_come_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = place.begin()
+    held.job.wait()
+    full, empty = place.holdings.buffer(SITE, "full"), place.holdings.buffer(SITE, "empty")
+    leaf = full.insert(held.job.pages[0])
+    place.holdings.end_idle()
+    assert place.holdings.open_buffer(SITE, "full") is full
+    monkeypatch.setattr(holdings_module, "BUFFER_IDLE", 0.0)
+    place.holdings.end_idle()
+    assert not place.store._locks and not place.store._journals
+    assert place.holdings.open_buffer(SITE, "full") is None and not place.store.folder(empty.owner).exists()
+    assert place.holdings.buffer(SITE, "full", create=False).leaves == (leaf,)
+
+
+def test_no_client_opens_buffers_without_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holdings_module, "BUFFERS_OF_A_BUCKET", 2)
+    for number in range(2):
+        place.holdings.buffer(SITE, str(number))
+    with pytest.raises(TooMany):
+        place.holdings.buffer(SITE, "2")
+    place.holdings.buffer(SITE, "1")
+    place.holdings.buffer(OTHER, "2")
