@@ -83,6 +83,7 @@ def set_(
     config.write_setting(path, name, value, mode=0o644 if system else 0o600)
     typer.echo(f"{setting.name} = {value.strip()} in {path}")
     _warn_if_hidden(paths, setting, path)
+    _tell_of_service(paths)
 
 
 @app.command()
@@ -97,6 +98,7 @@ def unset(name: Name, system: System = False) -> None:
         typer.echo(f"{name} was not set: there is no {path}")
     elif config.remove_setting(path, name):
         typer.echo(f"{name} removed from {path}")
+        _tell_of_service(_paths())
     else:
         typer.echo(f"{name} was not set in {path}")
 
@@ -245,6 +247,14 @@ def _warn_if_hidden(paths: Paths, setting: config.Setting, path: Path) -> None:
         return
     if not source.startswith(f"{path}:"):
         _warn([f"{setting.name} is still taken from {source}"])
+
+
+def _tell_of_service(paths: Paths) -> None:
+    """A service reads its configuration when it starts, so one that runs does not know of the change."""
+    from dwtsvc.portlock import read_port_lock
+
+    if read_port_lock(paths):
+        typer.echo("The service that runs takes it over at its next start.", err=True)
 
 
 def _pairs(values: list[str]) -> dict[str, str]:

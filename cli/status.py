@@ -73,8 +73,8 @@ def _show(found: Status) -> None:
     monitor = f", monitor {found.monitor_pid}" if found.monitor_pid else ""
     say(f"dwtsvc {found.version} is running: process {found.pid}{monitor}, since {found.started}")
     table(["Address", "State"], [_port(each) for each in found.ports])
-    for name, things in (("jobs", found.jobs), ("devices", found.devices)):
-        say(f"{name}: {len(things)}")
+    say(f"jobs: {len(found.jobs)}")
+    say(f"devices: {len(found.devices) or 'not looked for yet'}")  # the virtual ones are always found
     for each in found.shared:
         say(f"shared: {each['device']} at {each['url']}")
     if found.certificate:

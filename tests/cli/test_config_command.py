@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from dwtsvc import config
 from dwtsvc.errors import BadArguments, BadConfiguration, DwtsvcError, FileAccess
 from dwtsvc.paths import Paths
+from dwtsvc.portlock import hold
 from dwtsvc_cli.config import app
 
 
@@ -66,6 +67,15 @@ def test_a_value_set_is_got_and_unset(paths: Paths) -> None:
     assert run("unset", "size").stdout == f"size removed from {paths.config_file}\n"
     assert run("get", "size").stdout == "auto\n"
     assert run("unset", "size").stdout == f"size was not set in {paths.config_file}\n"
+
+
+def test_a_change_beside_a_service_that_runs_says_when_it_holds(paths: Paths) -> None:
+    said = "The service that runs takes it over at its next start."
+    assert said not in run("set", "ask_consent", "on").stderr
+    with hold(paths) as lock:
+        lock.write({"pid": 1})
+        assert said in run("set", "ask_consent", "off").stderr
+        assert said in run("unset", "ask_consent").stderr
 
 
 def test_unset_without_a_file_makes_none(paths: Paths) -> None:
