@@ -200,7 +200,7 @@ def test_a_configuration_with_a_fault_is_told_with_its_line_and_hinders_no_other
     patient.paths.create(patient.paths.config)
     patient.obey("dwtsvc cert create")
     patient.paths.config_file.write_text("[dwtsvc]\n\nresolution = many\n")
-    fault = patient.fault("configuration", "disk", "ports", "certificate", "proxy")
+    fault = patient.fault("configuration", "disk", "certificate", "proxy")
     assert fault["check"] == "configuration"
     assert "resolution" in fault["found"] and ":3: " in fault["found"]
 
