@@ -49,8 +49,9 @@ class Documents:
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Opened] = OrderedDict()
         self._secret = secrets.token_bytes(16)
-        found = (_stored(left) for left in self._store.left_behind(empty=True))
-        self._known = {stored.uid: stored for stored in found if stored}
+        found = [(_stored(left), left.size) for left in self._store.left_behind(empty=True)]
+        self._known = {stored.uid: stored for stored, _ in found if stored}
+        self._sizes = {stored.uid: size for stored, size in found if stored}  # of those that are not open
 
     def close(self) -> None:
         with self._lock:
@@ -74,13 +75,13 @@ class Documents:
 
     def listed(self, bucket: str) -> list[Stored]:
         """What a bucket has, newest first."""
-        mine = [stored for stored in self._known.values() if stored.bucket == bucket]
+        mine = [stored for stored in list(self._known.values()) if stored.bucket == bucket]
         return sorted(mine, key=lambda stored: stored.owner, reverse=True)
 
     def open(self, bucket: str, uid: str, password: str = "") -> Buffer:
         """The pages of a document. Raises UnknownItem, also for somebody else's, and WrongPassword."""
-        stored = self._find(bucket, uid)
         with self._lock:
+            stored = self._find(bucket, uid)
             if uid in self._open:
                 opened = self._open[uid]
                 if stored.check and not hmac.compare_digest(opened.digest, self._digest(password)):
@@ -95,12 +96,19 @@ class Documents:
     def delete(self, bucket: str, uid: str, password: str = "") -> None:
         self.open(bucket, uid, password)
         with self._lock:
+            stored = self._find(bucket, uid)  # of two who delete it, one comes too late
+            del self._known[uid]
             self._open.pop(uid, None)
-            self._store.discard(self._known.pop(uid).owner)
+            self._sizes.pop(uid, None)
+            self._store.discard(stored.owner)
 
     def used(self, bucket: str) -> int:
         """Bytes that a bucket's documents take on the disk."""
-        return sum(self._store.used(stored.owner) for stored in self.listed(bucket))
+        return sum(self._size(stored.uid) for stored in self.listed(bucket))
+
+    def _size(self, uid: str) -> int:
+        opened = self._open.get(uid)
+        return opened.buffer.size if opened else self._sizes.get(uid, 0)
 
     def _find(self, bucket: str, uid: str) -> Stored:
         stored = self._known.get(uid)
@@ -118,7 +126,10 @@ class Documents:
         return buffer
 
     def _let_go(self, uid: str) -> None:
-        self._store.leave(self._open.pop(uid).buffer.owner)
+        buffer = self._open[uid].buffer
+        self._sizes[uid] = buffer.size
+        del self._open[uid]
+        self._store.leave(buffer.owner)
 
     def _digest(self, password: str) -> bytes:
         """Lets a password be checked again without the 50 ms of its key, and without keeping it."""

@@ -105,3 +105,74 @@ def test_many_documents_need_few_open_files(documents: Documents, monkeypatch: p
     for number, (uid, _) in enumerate(made):
         opened = documents.open(SITE, uid, "secret" if number % 2 else "")
         assert len(opened) == (number >= 7)
+
+
+def test_what_another_request_has_just_deleted_is_unknown_and_names_nobody_elses(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, (uid, _) = documents.create(OTHER)[1], documents.create(SITE)
+    lock = documents._lock
+
+    class SomebodyElseFirst:
+        def __enter__(self) -> None:
+            monkeypatch.setattr(documents, "_lock", lock)
+            documents.delete(SITE, uid)
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    documents._let_go(uid)
+    monkeypatch.setattr(documents, "_lock", SomebodyElseFirst())
+    with pytest.raises(UnknownItem) as refused:
+        documents.open(SITE, uid)
+    assert other.owner not in refused.value.hint
+
+
+def test_of_two_who_delete_a_document_at_once_one_is_told_that_it_is_unknown(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid, _ = documents.create(SITE)
+    opened = documents.open
+
+    def then_another(bucket: str, name: str, password: str = "") -> Buffer:
+        buffer = opened(bucket, name, password)
+        monkeypatch.setattr(documents, "open", opened)
+        documents.delete(bucket, name, password)
+        return buffer
+
+    monkeypatch.setattr(documents, "open", then_another)
+    with pytest.raises(UnknownItem):
+        documents.delete(SITE, uid)
+
+
+def test_a_list_may_be_made_while_documents_are(documents: Documents) -> None:
+    documents.create(SITE)
+
+    class Growing(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            documents.create(OTHER)
+            return str(self) == other
+
+    assert len(documents.listed(Growing(SITE))) == 1
+
+
+def test_the_room_of_documents_is_known_without_reading_their_journals(
+    documents: Documents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents_module, "KEPT_OPEN", 1)
+    monkeypatch.setattr(documents_module, "IN_USE", 0.0)
+    for _ in range(2):
+        fill(documents.create(SITE)[1])
+    later = restarted(documents, tmp_path)
+    uid = later.listed(SITE)[0].uid
+    fill(later.open(SITE, uid))
+    for store in (documents._store, later._store):
+        monkeypatch.setattr(store, "pages", None)
+    assert documents.used(SITE) == 2 * len(ROWS) and later.used(SITE) == 3 * len(ROWS)
+    monkeypatch.undo()
+    later.delete(SITE, uid)
+    assert later.used(SITE) == len(ROWS) and later.used(OTHER) == 0
+    later.close()
