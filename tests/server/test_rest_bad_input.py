@@ -179,3 +179,24 @@ def test_the_openapi_document_is_whole_and_needs_nothing_from_elsewhere(play: Pl
         assert "jsdelivr" not in json.dumps(document)
 
     play(scene)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/api/device/scanners?type=x", "type: Expected"),
+        (f"{JOBS}/none/next-page?type=image/webp", "type: Invalid"),
+        ("/api/storage/documents/none/content?pageType=x", "pageType: Expected"),
+        (f"{JOBS}/none/content?page=7&sig=secret", "query parameter 'type'"),
+    ],
+)
+def test_a_parameter_is_called_as_the_caller_calls_it_and_no_query_comes_back(
+    play: Play, address: str, said: str
+) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        answer = await client.get(address)
+        cause = answer.json()["cause"]["message"]
+        assert answer.status_code == 400 and said in cause
+        assert "?" not in cause and "secret" not in answer.text
+
+    play(scene)
