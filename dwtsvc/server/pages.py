@@ -94,7 +94,7 @@ def _notice() -> bytes:
 
 
 def _health() -> Any:
-    @get("/healthz", opt={"access": Access.HEALTH}, sync_to_thread=False)
+    @get("/healthz", opt={"access": Access.HEALTH}, include_in_schema=False, sync_to_thread=False)
     def health() -> Response[bytes]:
         """Whether the service answers. It says nothing else."""
         return Response(b"ok\n", media_type="text/plain")

@@ -34,12 +34,14 @@ def routes(service: Service) -> list[Any]:
     """The handlers, over the service's consent."""
     consent: Consent = service.consent
 
-    @post("/consent/requests", opt={"access": Access.ASK}, sync_to_thread=False, status_code=201)
+    @post(
+        "/consent/requests", opt={"access": Access.ASK}, include_in_schema=False, sync_to_thread=False, status_code=201
+    )
     def ask(request: Request[Any, Any, Any], data: JSONBody[Wanted]) -> dict[str, str]:
         """Ask the user to let the calling web origin in."""
         return {"id": consent.ask(_origin(request), data.scopes)}
 
-    @get("/consent/requests/{uid:str}", opt={"access": Access.ASK}, sync_to_thread=False)
+    @get("/consent/requests/{uid:str}", opt={"access": Access.ASK}, include_in_schema=False, sync_to_thread=False)
     def look(request: Request[Any, Any, Any], uid: FromPath[str]) -> dict[str, Any]:
         """What became of a request: pending, allowed, denied or expired. An own page is also told who asks."""
         caller = access.caller(request)
@@ -47,12 +49,18 @@ def routes(service: Service) -> list[Any]:
             return _shown(consent.asked(uid))
         return {"state": consent.state(uid, caller.origin)}
 
-    @get("/consent/requests", opt={"access": Access.ADMIN}, sync_to_thread=False)
+    @get("/consent/requests", opt={"access": Access.ADMIN}, include_in_schema=False, sync_to_thread=False)
     def pending() -> list[dict[str, Any]]:
         """Every request that waits for the user."""
         return [_shown(each) for each in consent.pending()]
 
-    @post("/consent/decisions", opt={"access": Access.ADMIN}, sync_to_thread=True, status_code=200)
+    @post(
+        "/consent/decisions",
+        opt={"access": Access.ADMIN},
+        include_in_schema=False,
+        sync_to_thread=True,
+        status_code=200,
+    )
     def decide(data: JSONBody[Decided]) -> dict[str, str]:
         """The user's answer to a request; it is kept in a file unless it is for once."""
         return {"state": consent.decide(data.id, data.decision)}
