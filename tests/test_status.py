@@ -265,6 +265,13 @@ def test_the_command_tells_a_running_service(paths: Paths, asked: Asked) -> None
     assert (told["state"], told["pid"], told["shared"]) == ("running", 4711, ANSWER["shared"])
 
 
+def test_scanners_that_nobody_looked_for_are_not_called_none(paths: Paths, asked: Asked) -> None:
+    asked.body = json.dumps({**ANSWER, "devices": []}).encode()
+    with service(paths, asked.port):
+        answer = command(paths)
+    assert "devices: not looked for yet" in answer.stdout.splitlines()
+
+
 def test_the_command_says_plainly_that_the_service_waits(paths: Paths) -> None:
     waiting(paths)
     with holding(paths.monitor_lock):

@@ -60,7 +60,8 @@ def scopes_of(names: Iterable[str]) -> tuple[Access, ...]:
     """Scopes by their names, each once and in their own order. Raises BadArguments."""
     wanted = set(names)
     if not wanted or not wanted <= SCOPES:
-        raise BadArguments("These are no scopes", hint="Scopes are list, scan, read, edit and upload.")
+        unknown = ", ".join(sorted(wanted - SCOPES))[:100]
+        raise BadArguments("These are no scopes", why=unknown, hint="Scopes are list, scan, read, edit and upload.")
     return tuple(scope for scope in Access if scope in wanted)
 
 
