@@ -24,10 +24,9 @@ def body(error: DwtsvcError, *, status: int | None = None) -> bytes:
     `cause` is there if something else caused the error; its code is the system's error number, or 0.
     """
     code = status or error.http_status
-    said: dict[str, object] = {"code": error.service_code, "message": _message(error), "statusCode": code}
-    why = "" if isinstance(error, _OF_THE_MACHINE) and not isinstance(error.__cause__, OSError) else error.why
-    if why:
-        said["cause"] = {"code": _number(error), "message": why}
+    said: dict[str, object] = {"code": error.service_code, "message": message(error), "statusCode": code}
+    if said_why := why(error):
+        said["cause"] = {"code": _number(error), "message": said_why}
     said["error"] = error.word
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
@@ -55,7 +54,13 @@ def known(error: BaseException) -> DwtsvcError:
     return DwtsvcError("Internal error")
 
 
-def _message(error: DwtsvcError) -> str:
+def why(error: DwtsvcError) -> str:
+    """The cause of an error as a web page may read it, or nothing."""
+    return "" if isinstance(error, _OF_THE_MACHINE) and not isinstance(error.__cause__, OSError) else error.why
+
+
+def message(error: DwtsvcError) -> str:
+    """What failed and what to do next, as a web page may read it."""
     if isinstance(error, _OF_THE_MACHINE):
         return error.meaning[:1].upper() + error.meaning[1:]
     return f"{error.what}. {error.hint}" if error.hint else error.what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import inspect
 import io
@@ -440,3 +441,28 @@ def test_images_are_uploaded_to_the_site_that_asks(pages: Any, desk: Any) -> Non
 def test_nothing_is_uploaded_anywhere_else(page: Page, wrong: dict[str, Any]) -> None:
     page.load(picture())
     assert page.ask("HTTPUpload", 400, **wrong)["code"] == -2113
+
+
+def test_no_more_images_are_named_than_there_are(page: Page) -> None:
+    """A list of the same index a million times would be a million steps, or records, of one request."""
+    page.load(picture(), picture(1))
+    page.ask("RotateLeft", indices=[0, 0])
+    for method in ("RotateLeft", "GetImages", "SelectImages", "CopyToDocument"):
+        page.ask(method, 400, indices=[0] * 3, **({"name": ""} if method == "CopyToDocument" else {}))
+    assert len(page.ask("GetImages")[0]["steps"]) == 2
+
+
+def test_the_event_loop_does_not_wait_for_the_disk(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dwtsvc.server.holdings import Holdings
+
+    buffer, loops = Holdings.buffer, list[bool]()
+
+    def noted(*given: Any, **how: Any) -> Any:
+        loops.append(bool(asyncio._get_running_loop()))
+        return buffer(*given, **how)
+
+    page.load(picture())
+    monkeypatch.setattr(Holdings, "buffer", noted)
+    page.image(0)
+    page.ask("AcquireImage", device="virtual:adf?pages=1", config={"Resolution": 50}, insertAt=0)
+    assert loops and not any(loops)

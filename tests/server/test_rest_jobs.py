@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import io
 import json
+import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from dwtsvc.disk import storage_error
 from dwtsvc.model import Device
 from dwtsvc.server.gate.access import TOOL, Access, of_origin
 from dwtsvc.server.rest import scanners as rest_scanners
-from tests.server.faces import ADF, JOBS, Api, Play, page_urls, scanned
+from tests.server.faces import ADF, JOBS, PATIENCE, Api, Play, page_urls, scanned
 
 SITE = of_origin("https://a.example", [Access.LIST, Access.SCAN, Access.READ])
 
@@ -459,5 +463,39 @@ def test_the_older_api_scans(play: Play) -> None:
         assert Image.open(io.BytesIO(pages[0].content)).size[0] > 100
         assert (await client.delete(f"/DWTAPI/ScanJobs/{job}")).status_code == 200
         assert (await client.get(f"/DWTAPI/ScanJobs/{job}/NextDocument")).status_code == 410
+
+    play(scene)
+
+
+def test_a_web_page_is_not_told_which_file_ended_its_job(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        job = await _begun(client, ADF)
+        held = api.service.holdings.job("", job)
+        await asyncio.to_thread(held.job.wait)
+        held.job.error = storage_error(OSError(errno.EIO, "Input/output error"), Path("/home/somebody/secret/page-1"))
+        told = await client.get(f"{JOBS}/{job}")
+        events = await client.get(f"{JOBS}/{job}/events")
+        assert told.json()["code"] == held.job.error.service_code
+        assert "somebody" not in told.text + events.text
+
+    play(scene)
+
+
+def test_pixels_do_not_wait_for_devices(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        answering = threading.Event()
+
+        def listed(*, refresh: bool = False) -> tuple[Device, ...]:
+            answering.wait()
+            return ()
+
+        api.service.scanners.listed = listed  # type: ignore[method-assign]
+        asking = [asyncio.ensure_future(client.get("/api/device/scanners")) for _ in range(16)]
+        try:
+            await asyncio.sleep(0.2)
+            assert await asyncio.wait_for(api.service.bridge.run(lambda: "done"), PATIENCE / 4) == "done"
+        finally:
+            answering.set()
+            await asyncio.gather(*asking)
 
     play(scene)

@@ -109,7 +109,8 @@ def routes(service: Service) -> list[Any]:
             raise BadArguments(f"{method.name} cannot be called like this", why=str(error)) from None
         if method.awaited:
             return await method.call(client, wants)  # type: ignore[misc]
-        return await service.bridge.run(method.call, client, wants)
+        run = service.bridge.outside if method.outside else service.bridge.run
+        return await run(method.call, client, wants)
 
     def handler(method: Method) -> Any:
         @post(f"/f/{method.name}", opt={"access": method.access}, status_code=200, include_in_schema=False)

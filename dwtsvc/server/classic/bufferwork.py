@@ -54,11 +54,13 @@ def count(client: Client, _: Nothing) -> Result:
 def look(client: Client, wants: Indices) -> Result:
     """The images with id, size in pixels, dpi, bit depth, bytes on disk, tags, steps and URL; all without `indices`."""
     leaves = client.leaves
+    places = {leaf.id: place for place, leaf in enumerate(client.buffer.leaves)}
     chosen = range(len(leaves)) if wants.indices is None else wants.indices
-    return [_shown(client, client.leaf(index), index) for index in chosen]
+    named = leaves if wants.indices is None else client.named(wants.indices)
+    return [_shown(client, leaf, index, places.get(leaf.id, -1)) for index, leaf in zip(chosen, named, strict=True)]
 
 
-def _shown(client: Client, leaf: Leaf, index: int) -> dict[str, Any]:
+def _shown(client: Client, leaf: Leaf, index: int, place: int) -> dict[str, Any]:
     raster = leaf.page.raster
     width, height, dpi = size_of(leaf)
     return {
@@ -71,7 +73,7 @@ def _shown(client: Client, leaf: Leaf, index: int) -> dict[str, Any]:
         "size": leaf.page.size,
         "tags": leaf.tags,
         "steps": [{"name": step.name, "values": step.values} for step in leaf.steps],
-        "url": client.service.image_url(client.bucket, client.id, client.buffer.index(leaf.id)),
+        "url": client.service.image_url(client.bucket, client.id, place),
     }
 
 
@@ -132,7 +134,7 @@ def switch(client: Client, wants: FromTo) -> Result:
 @METHODS.method("SelectImages", Access.EDIT, Indices)
 def select(client: Client, wants: Indices) -> Result:
     """Select these images and no others; none without `indices`."""
-    client.selected = [client.leaf(index).id for index in wants.indices or ()]
+    client.selected = [leaf.id for leaf in client.named(wants.indices or ())]
     return [wants.indices or []]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dwtsvc.buffer import Buffer, Leaf
-from dwtsvc.errors import UnknownItem
+from dwtsvc.errors import BadArguments, UnknownItem
 from dwtsvc.imaging import edit
 from dwtsvc.model import Step
 from dwtsvc.server.gate.access import Caller
@@ -63,13 +63,22 @@ class Client:
             raise UnknownItem("There is no such image", hint=f"There are {len(leaves)}, counted from 0.")
         return leaves[index]
 
-    def chosen(self, indices: Iterable[int] | None) -> list[Leaf]:
+    def chosen(self, indices: Sequence[int] | None) -> list[Leaf]:
         """The images at these indices; without any, the selected ones, else the current one."""
         if indices is not None:
-            return [self.leaf(index) for index in indices]
+            return self.named(indices)
         leaves = {leaf.id: leaf for leaf in self.leaves}
         picked = [leaves[id] for id in self.selected if id in leaves]
         return picked or [self.leaf(self.current_index)]
+
+    def named(self, indices: Sequence[int]) -> list[Leaf]:
+        """The images at these indices. Raises UnknownItem, and BadArguments for more than there are: one request
+        must not be the work of a million."""
+        leaves = self.leaves
+        found = [leaves[index] if 0 <= index < len(leaves) else self.leaf(index) for index in indices]
+        if len(found) > len(leaves):
+            raise BadArguments("More images are named than there are")
+        return found
 
     @property
     def current_index(self) -> int:

@@ -40,14 +40,14 @@ class Acquire(msgspec.Struct, frozen=True):
     removeBlank: bool = False
 
 
-@METHODS.method("GetDevices", Access.LIST, Devices)
+@METHODS.method("GetDevices", Access.LIST, Devices, outside=True)
 def listed(client: Client, wants: Devices) -> Result:
     """The scanners of some types, as the REST API lists them."""
     found = client.service.scanners.listed(refresh=wants.refresh)
     return [devicetext.shown(each) for each in found if devicetext.type_of(each.id) & wants.deviceType]
 
 
-@METHODS.method("SelectDevice", Access.SCAN, Device)
+@METHODS.method("SelectDevice", Access.SCAN, Device, outside=True)
 def select(client: Client, wants: Device) -> Result:
     """Choose the scanner that AcquireImage uses."""
     client.device = client.service.choice.device(client.caller, wants.device)
@@ -57,12 +57,13 @@ def select(client: Client, wants: Device) -> Result:
 @METHODS.method("AcquireImage", Access.SCAN, Acquire, awaited=True)
 async def acquire(client: Client, wants: Acquire) -> Result:
     """Scan into the buffer; the ids of the new images, when the last one is there. After an error those before stay."""
-    service, run = client.service, client.service.bridge.run
-    device = await run(service.choice.device, client.caller, wants.device or client.device or None)
-    held = await run(begin, service, client.caller, device, CreateJob(config=wants.config), None)
+    service, run, outside = client.service, client.service.bridge.run, client.service.bridge.outside
+    device = await outside(service.choice.device, client.caller, wants.device or client.device or None)
+    held = await outside(begin, service, client.caller, device, CreateJob(config=wants.config), None)
     client.held = held
-    place, ids, seen = client.place_of(wants.insertAt), list[str](), 0
+    ids, seen = list[str](), 0
     try:
+        place = await run(client.place_of, wants.insertAt)
         while (page := await service.bridge.page(held.job, seen)) is not None:
             seen += 1
             at = None if place is None else place + len(ids)
@@ -70,7 +71,7 @@ async def acquire(client: Client, wants: Acquire) -> Result:
                 ids.append(leaf.id)
     finally:
         client.held = None
-        await run(service.holdings.delete_job, held)  # its pages are in the buffer now
+        await outside(service.holdings.delete_job, held)  # its pages are in the buffer now
     return [ids]
 
 

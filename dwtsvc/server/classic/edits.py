@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -92,7 +92,7 @@ class Blocks(msgspec.Struct, frozen=True):
     maxBlockHeight: float | None = None
 
 
-def _change(client: Client, indices: Iterable[int] | None, *steps: Step) -> Result:
+def _change(client: Client, indices: Sequence[int] | None, *steps: Step) -> Result:
     for leaf in client.chosen(indices):
         client.change(leaf, *steps)
     return [True]

@@ -120,7 +120,7 @@ def _encoder(wants: Saved) -> PageEncoder:
     return PageEncoder(wants.type, quality=wants.quality, tiff_compression=compression, title=wants.title)
 
 
-@METHODS.method("HTTPUpload", Access.UPLOAD, Uploaded)
+@METHODS.method("HTTPUpload", Access.UPLOAD, Uploaded, outside=True)
 def upload(client: Client, wants: Uploaded) -> Result:
     """Send images as a file to the site of the page, or to one that the owner allows; its status and its answer."""
     allowed = {*client.service.settings.upload_targets, client.caller.origin or ""} - {""}

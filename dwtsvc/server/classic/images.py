@@ -47,7 +47,10 @@ class Images:
 
     async def _image(self, scope: Scope) -> Image:
         query = _values(scope["query_string"])
-        buffer = self._service.holdings.buffer(caller(scope).bucket, client_id(query.get(b"id", b"")), create=False)
+        holdings, owner = self._service.holdings, (caller(scope).bucket, client_id(query.get(b"id", b"")))
+        buffer = holdings.open_buffer(*owner)
+        if buffer is None:
+            buffer = await self._service.bridge.run(holdings.buffer, *owner, create=False)
         leaf = buffer.at(_number(query, b"index"))
         width, height = _box(leaf, _number(query, b"width", -1), _number(query, b"height", -1))
         thumbs = self._service.thumbs

@@ -33,25 +33,29 @@ class Indices(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`call` is blocking and gets the client and what was sent as `params`; its docstring is the documentation."""
+    """`call` is blocking and gets the client and what was sent as `params`; its docstring is the documentation.
+
+    `outside` says that it waits for a device or another machine.
+    """
 
     name: str
     access: Access
     wants: type[msgspec.Struct]
     call: Callable[[Client, Any], Result | Awaitable[Result]]
     awaited: bool = False
+    outside: bool = False
 
 
 class Group(dict[str, Method]):
     """Methods by their names, in the order in which they are declared."""
 
     def method(
-        self, name: str, access: Access, wants: type[Wants], *, awaited: bool = False
+        self, name: str, access: Access, wants: type[Wants], *, awaited: bool = False, outside: bool = False
     ) -> Callable[[Callable[[Client, Wants], Any]], Callable[[Client, Wants], Any]]:
         """Declare a function as a method; `awaited` says that it is a coroutine."""
 
         def declare(call: Callable[[Client, Wants], Any]) -> Callable[[Client, Wants], Any]:
-            self[name] = Method(name, access, wants, call, awaited)
+            self[name] = Method(name, access, wants, call, awaited, outside)
             return call
 
         return declare

@@ -218,7 +218,7 @@ def routes(service: Service) -> list[Any]:
         leaves = contents.chosen(buffer, pages, wanted)
         folder, secret = service.paths.create(service.paths.cache), bool(password_of(request))
         file = await service.bridge.run(contents.write, buffer, leaves, wanted, folder, secret=secret)
-        return contents.answer(file, media_type)
+        return await service.bridge.run(contents.answer, file, media_type)
 
     return [
         *(create_document, list_documents, document_info, change_document, delete_document),

@@ -47,8 +47,8 @@ def routes(service: Service) -> list[Any]:
     )
     async def create_job(request: Req, data: JSONBody[OldCreateJob | None] = None, timeout: Timeout = 30) -> str:
         body, who = await strict(request, data) if data else OldCreateJob(), caller(request)
-        device = await service.bridge.run(choice.device, who, body.device)
-        held = await service.bridge.run(begin, service, who, device, body, float(timeout))
+        device = await service.bridge.outside(choice.device, who, body.device)
+        held = await service.bridge.outside(begin, service, who, device, body, float(timeout))
         choice.used(who.bucket, device)
         return held.uid
 
@@ -86,7 +86,7 @@ def routes(service: Service) -> list[Any]:
     )
     async def delete_job(request: Req, job: FromPath[str]) -> str:
         held = service.holdings.job(caller(request).bucket, job)
-        await service.bridge.run(service.holdings.delete_job, held)
+        await service.bridge.outside(service.holdings.delete_job, held)
         return ""
 
     return [list_scanners, create_job, next_document, delete_job]

@@ -104,9 +104,9 @@ def routes(service: Service) -> list[Any]:
     ) -> JobMade:
         body = await strict(request, data) if data else CreateJob()
         who = caller(request)
-        device = await service.bridge.run(choice.device, who, body.device)
+        device = await service.bridge.outside(choice.device, who, body.device)
         timeout = float(body.scannerFailureTimeout) if body.scannerFailureTimeout else None
-        held = await service.bridge.run(begin, service, who, device, body, timeout)
+        held = await service.bridge.outside(begin, service, who, device, body, timeout)
         choice.used(who.bucket, device)
         return JobMade(held.uid, held.job.state.value, choice.scanner(device))
 
@@ -158,7 +158,7 @@ def routes(service: Service) -> list[Any]:
         summary="Delete a job with its pages; one that runs is canceled first",
     )
     async def delete_job(request: Req, job: FromPath[str]) -> None:
-        await service.bridge.run(service.holdings.delete_job, mine(request, job))
+        await service.bridge.outside(service.holdings.delete_job, mine(request, job))
 
     @get(
         f"{JOBS}/{{job:str}}/scanner/capabilities",

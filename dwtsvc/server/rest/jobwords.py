@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from dwtsvc.errors import DwtsvcError
 from dwtsvc.model import PageInfo
+from dwtsvc.server import faults
 from dwtsvc.server.holdings import Held
 from dwtsvc.server.rest import pagelinks
 from dwtsvc.server.rest.model import (
@@ -28,14 +28,10 @@ def info(held: Held) -> JobInfo:
     return JobInfo(
         status=held.job.state.value,
         code=error.service_code if error else 0,
-        message=_message(error) if error else GOOD,
+        message=faults.message(error) if error else GOOD,
         pages=len(held.job.pages),
-        cause=Cause(0, error.why) if error and error.why else UNSET,
+        cause=Cause(0, faults.why(error)) if error and faults.why(error) else UNSET,
     )
-
-
-def _message(error: DwtsvcError) -> str:
-    return f"{error.what}. {error.hint}" if error.hint else error.what
 
 
 def summary(held: Held) -> JobSummary:

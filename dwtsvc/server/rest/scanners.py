@@ -31,7 +31,7 @@ Mask = Annotated[
 
 async def listed(service: Service, mask: int | None) -> list[Scanner]:
     wanted = DEFAULT_MASK if mask is None else mask
-    found = await service.bridge.run(service.scanners.listed)
+    found = await service.bridge.outside(service.scanners.listed)
     return [shown(each) for each in found if type_of(each.id) & wanted]
 
 
@@ -63,10 +63,10 @@ def routes(service: Service) -> list[Any]:
 
 async def comings_and_goings(service: Service) -> AsyncGenerator[bytes, None]:
     """`scanners` with all, then `appeared` and `vanished` with one; looks only while it is read."""
-    known: dict[str, Device] = {each.id: each for each in await service.bridge.run(service.scanners.listed)}
+    known: dict[str, Device] = {each.id: each for each in await service.bridge.outside(service.scanners.listed)}
     yield events.event("scanners", [shown(each) for each in known.values()])
     async for _ in events.ticks(LOOK_EVERY):
-        now = {each.id: each for each in await service.bridge.run(service.scanners.listed)}
+        now = {each.id: each for each in await service.bridge.outside(service.scanners.listed)}
         for name in now.keys() - known.keys():
             yield events.event("appeared", shown(now[name]))
         for name in known.keys() - now.keys():

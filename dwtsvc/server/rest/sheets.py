@@ -74,7 +74,7 @@ async def of_source(service: Service, request: Any, url: str) -> Sheet:
         )
     from dwtsvc.server import fetch
 
-    data = await service.bridge.run(fetch.fetch, url, service.settings.upload_targets)
+    data = await service.bridge.outside(fetch.fetch, url, service.settings.upload_targets)
     return await service.bridge.run(of_picture, data)
 
 
