@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import inspect
 import io
 import json
@@ -23,7 +24,7 @@ from PIL import Image, ImageChops
 from dwtsvc.config import Settings
 from dwtsvc.paths import Paths
 from dwtsvc.server import classic
-from dwtsvc.server.classic import images
+from dwtsvc.server.classic import images, uploading
 from dwtsvc.server.gate.access import SCOPES, Caller, RouteTable, of_origin
 from dwtsvc.server.rest.refusals import handlers
 from dwtsvc.server.service import Service
@@ -466,3 +467,34 @@ def test_the_event_loop_does_not_wait_for_the_disk(page: Page, monkeypatch: pyte
     page.image(0)
     page.ask("AcquireImage", device="virtual:adf?pages=1", config={"Resolution": 50}, insertAt=0)
     assert loops and not any(loops)
+
+
+def test_a_site_that_answers_by_drops_does_not_keep_an_upload_for_ever(
+    pages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dripping(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(20):
+                    self.wfile.write(b".")
+                    done.wait(0.1)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    done = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    site = f"http://127.0.0.1:{server.server_port}"
+    page = pages(of_origin(site, SCOPES))
+    page.load(picture())
+    monkeypatch.setattr(uploading, "MOST_SECONDS", 0.3, raising=False)
+    try:
+        page.ask("HTTPUpload", 422, url=site, type="png", method="PUT")
+    finally:
+        done.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

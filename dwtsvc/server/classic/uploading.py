@@ -10,9 +10,11 @@ import http.client
 import os
 import re
 import secrets
+import socket
 import ssl
+import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 from urllib.parse import SplitResult, urlsplit
@@ -20,6 +22,7 @@ from urllib.parse import SplitResult, urlsplit
 from dwtsvc.errors import BadArguments, BadInput
 
 SECONDS = 60.0  # of silence
+MOST_SECONDS = 900.0  # of it all: a site that answers a byte a minute would keep a thread for weeks
 CHUNK = 1 << 18
 MOST_REPLY = 1 << 16
 MOST_FIELDS = 64
@@ -64,7 +67,7 @@ def upload(parcel: Parcel, file: BinaryIO, allowed: Iterable[str], *, context: s
     headers = {**parcel.headers, "Content-Type": media_type, "Content-Length": str(size), "Connection": "close"}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with closing(_connection(parts, context)) as connection:
+        with closing(_connection(parts, context)) as connection, _bounded(connection):
             connection.request(parcel.method, path, _pieces(head, file, tail), headers)
             response = connection.getresponse()
             return Reply(response.status, response.read(MOST_REPLY).decode("utf-8", "replace"))
@@ -73,6 +76,28 @@ def upload(parcel: Parcel, file: BinaryIO, allowed: Iterable[str], *, context: s
         raise BadInput(
             "The file could not be uploaded", why=why, hint="Look whether the site can be reached."
         ) from error
+
+
+@contextmanager
+def _bounded(connection: http.client.HTTPConnection) -> Iterator[None]:
+    """Connect, and cut the connection after MOST_SECONDS. Raises TimeoutError then."""
+    connection.connect()
+    late = threading.Event()
+
+    def cut(plain: socket.socket) -> None:
+        late.set()
+        with suppress(OSError):
+            plain.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(MOST_SECONDS, cut, (connection.sock,))
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        if late.is_set():  # an answer that was cut looks like one that has ended
+            raise TimeoutError
 
 
 def checked(parcel: Parcel, allowed: Iterable[str]) -> SplitResult:
