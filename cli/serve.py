@@ -122,8 +122,13 @@ def _final_if_configuration() -> Iterator[None]:
 
 def _load(paths: Paths, overrides: dict[str, object]) -> Loaded:
     from dwtsvc import config
+    from dwtsvc.errors import BadConfiguration
 
-    return config.load(paths, os.environ, overrides)
+    loaded = config.load(paths, os.environ, overrides)
+    if both := set(loaded.settings.http_ports) & set(loaded.settings.https_ports):
+        hint = "Give each its own with `dwtsvc config set`."
+        raise BadConfiguration(f"Port {min(both)} stands in both http_ports and https_ports", hint=hint)
+    return loaded
 
 
 def _become_monitor(paths: Paths, command: list[str]) -> None:

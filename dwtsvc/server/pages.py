@@ -106,7 +106,7 @@ def _look(service: Service) -> Any:
     @post("/web/devices", opt={"access": Access.ADMIN}, status_code=200, include_in_schema=False)
     async def look() -> dict[str, int]:
         """Ask every driver anew for its scanners; how many there are."""
-        return {"count": len(await service.bridge.run(service.scanners.listed, refresh=True))}
+        return {"count": len(await service.bridge.outside(service.scanners.listed, refresh=True))}
 
     return look
 

@@ -196,3 +196,9 @@ def test_uninstalling_with_purge_needs_a_yes_and_leaves_nothing(home: Home) -> N
     assert (answer.returncode, answer.stderr) == (0, "")
     left = [path for path in home.folder.rglob("*") if path.is_file()] if home.folder.exists() else []
     assert left == []
+
+
+def test_a_port_is_not_plain_and_secure_at_once(home: Home) -> None:
+    port = str(free_port())
+    answer = home.run("serve", "--no-monitor", "--http-port", port, "--https-port", port)
+    assert answer.returncode == 78 and "both http_ports and https_ports" in answer.stderr

@@ -18,10 +18,7 @@ from litestar.response import Stream
 
 from dwtsvc.errors import BadArguments, DwtsvcError
 from dwtsvc.server import faults, saving
-from dwtsvc.server.classic import bufferwork as methods_buffer
-from dwtsvc.server.classic import devices as methods_devices
-from dwtsvc.server.classic import edits as methods_edit
-from dwtsvc.server.classic import files as methods_files
+from dwtsvc.server.classic import bufferwork, devices, edits, files
 from dwtsvc.server.classic.client import Client, Clients
 from dwtsvc.server.classic.files import File
 from dwtsvc.server.classic.images import client_id
@@ -33,7 +30,7 @@ from dwtsvc.version import __version__
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
-METHODS = Group({**methods_devices.METHODS, **methods_buffer.METHODS, **methods_edit.METHODS, **methods_files.METHODS})
+METHODS = Group({**devices.METHODS, **bufferwork.METHODS, **edits.METHODS, **files.METHODS})
 FIRST_CLIENT = "1"
 BITS = "64"
 JSON = "application/json"
@@ -90,7 +87,7 @@ def routes(service: Service) -> list[Any]:
         client = client_of(request, client_id(id.encode()))
         file = await request.body()
         how = {"at": insertAt, "dpi": dpi, "gray": gray, "password": password}
-        result = await service.bridge.run(methods_files.take_in, client, file, **how)  # type: ignore[arg-type]
+        result = await service.bridge.run(files.take_in, client, file, **how)  # type: ignore[arg-type]
         return _enveloped(id, "LoadFile", result, "")
 
     async def answer(request: Request[Any, Any, Any], method: Method, call: Call) -> Response[Any]:

@@ -60,7 +60,7 @@ class Client:
         """The image at an index of what the page sees. Raises UnknownItem."""
         leaves = self.leaves
         if not 0 <= index < len(leaves):
-            raise UnknownItem("There is no such image", hint=f"There are {len(leaves)}, counted from 0.")
+            raise UnknownItem("There is no such image", hint=f"The page sees {len(leaves)} images, counted from 0.")
         return leaves[index]
 
     def chosen(self, indices: Sequence[int] | None) -> list[Leaf]:
