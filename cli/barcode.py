@@ -1,4 +1,4 @@
-"""`dwtsvc barcode`: the barcodes of images, PDFs and folders, as lines, as JSON, and drawn."""
+"""`dwtsvc barcode`: the barcodes of images, PDFs and folders, as lines, as JSON, and drawn; `sheet` is apart."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer._click import Context
+from typer.core import TyperGroup
 
 from dwtsvc_cli import choices
+from dwtsvc_cli.barcodesheet import sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +24,31 @@ if TYPE_CHECKING:
     from dwtsvc.parts import PartFile
     from dwtsvc_cli.inputs import Input
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+class _Reader(TyperGroup):
+    """A command with files as its arguments that has a subcommand, too: only a first word can be one."""
+
+    allow_interspersed_args = True
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        if args[:1] and args[0] in self.commands:
+            super().parse_args(ctx, [])
+            ctx._protected_args, ctx.args = args[:1], args[1:]
+            return ctx.args
+        return super().parse_args(ctx, args)
 
 
-@app.command()
+app = typer.Typer(cls=_Reader, invoke_without_command=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command()(sheet)
+
+
+@app.callback()
 def barcode(
+    context: typer.Context,
     inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE...", help="Images, PDFs, folders of them, and '-' for standard input."),
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="Images, PDFs, folders of them, and '-' for standard input."),
+    ] = None,
     types: Annotated[
         str | None,
         typer.Option(
@@ -77,12 +96,18 @@ def barcode(
       dwtsvc scan --format png -n 1 -o - | dwtsvc barcode -
 
       dwtsvc barcode --engine both --draw found.png photo.jpg
+
+      dwtsvc barcode sheet PATCHT -o separator.pdf
     """
     from dwtsvc.errors import BadArguments
     from dwtsvc.imaging.barcode import checked
     from dwtsvc_cli import output
     from dwtsvc_cli.inputs import inputs as listed
 
+    if context.invoked_subcommand:
+        return
+    if not inputs:
+        raise BadArguments("No file was named", hint="For example: dwtsvc barcode letter.pdf")
     wanted = None if types is None else types.lower().replace(",", " ").split()
     if wanted == []:
         raise BadArguments("--types names no type", hint="For example: --types code128,qr")
