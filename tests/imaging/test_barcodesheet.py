@@ -42,4 +42,4 @@ def test_a_long_number_is_written_small_enough_to_stay_on_its_label() -> None:
     (sheet,) = barcodesheet.labels(["LONG-PREFIX-OF-A-BOX-1"], "qr")
     left, top, right, bottom = sheet.convert("L").point(lambda level: 255 - level).getbbox() or (0, 0, 0, 0)
     edges = [pixels / 300 * 25.4 for pixels in (left, top, right, bottom)]
-    assert 8.6 <= edges[0] and 13.5 <= edges[1] and edges[2] <= 8.6 + 25.4 and edges[3] <= 13.5 + 10
+    assert edges[0] >= 8.6 and edges[1] >= 13.5 and edges[2] <= 8.6 + 25.4 and edges[3] <= 13.5 + 10
