@@ -39,3 +39,15 @@ def check(incomplete: str) -> list[str]:
     from dwtsvc.doctor import CHECKS
 
     return _starting(list(CHECKS), incomplete)
+
+
+def barcode_types(incomplete: str) -> list[str]:
+    """The last type of a list that is being typed, after those before it."""
+    from dwtsvc.imaging.barcode import TYPES
+
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{word}" for word in _starting(list(TYPES), last)]
+
+
+def barcode_engine(incomplete: str) -> list[str]:
+    return _starting(["auto", "zxing", "zbar", "both"], incomplete)

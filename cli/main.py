@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "scan": "Scan pages into files.",
     "devices": "List the scanners and what they can do.",
+    "barcode": "Read the barcodes of images and PDFs.",
     "serve": "Run the service that browsers and programs on this machine scan through.",
     "status": "Show whether the service runs, where it answers, and what it does.",
     "logs": "Show what the service wrote into its log.",
