@@ -1,7 +1,7 @@
 """Edits of whole PDFs: merge, pick pages, rotate, encrypt, decrypt, metadata.
 
 Nothing is decoded or encoded again: streams are copied as they are, so that JPEG, JPEG 2000, group 4 and JBIG2 images
-come out byte for byte. What does not survive an edit is a sentence in `Edited.notes`. Memory is about twice the file.
+come out byte for byte. What does not survive an edit is a sentence in `Edited.notes`. Memory is about the size of the file.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Edited:
 def merge(parts: Sequence[tuple[PdfSource, Sequence[int]]]) -> Edited:
     """The given pages, from 0, of several PDFs one after another; title and author are the first one's.
 
-    A page named again is a page of its own.
+    A page named again is a page of its own. A source may be picked from again, but open it anew for
+    other edits: what its pages do not need was taken from it.
     """
     if not parts:
         raise BadArguments("There is no PDF to merge")
@@ -78,13 +79,14 @@ def merge(parts: Sequence[tuple[PdfSource, Sequence[int]]]) -> Edited:
     edited = Edited(writer, parts[0][0].name)
     for source, indices in parts:
         with source.working():
-            _append(writer, source, indices)
             edited.notes += _left_behind(source)
+            _append(writer, source, indices)
     first = parts[0][0]
     with first.working():
         writer.metadata = first.reader.metadata
         _stamp(writer)
-    edited.notes[:0] = _mended(source for source, _ in parts)
+    mended = [note for source, _ in parts for note in source.notes]
+    edited.notes = list(dict.fromkeys([*mended, *edited.notes]))
     return edited
 
 
@@ -187,6 +189,8 @@ def _header(source: PdfSource) -> str:
 
 def _append(writer: pypdf.PdfWriter, source: PdfSource, indices: Sequence[int]) -> None:
     some = len(set(indices)) < len(source)
+    # the XFA packet holds what was typed on every page, and fits these pages only
+    _dictionary(source.reader.root_object.get("/AcroForm")).pop("/XFA", None)
     run: list[int] = []  # pypdf takes a page that comes again for the same one
     for index in indices:
         if index in run:
@@ -244,18 +248,13 @@ def _update_xmp(writer: pypdf.PdfWriter, changes: Mapping[str, str]) -> list[str
     return []
 
 
-def _mended(sources: Iterable[PdfSource]) -> list[str]:
-    return list(dict.fromkeys(note for source in sources for note in source.notes))
-
-
 def _changed_anyway(source: PdfSource, *, decrypted: bool = False) -> list[str]:
     """What any rewriting changes; not told when to be `decrypted` is what was asked for."""
     notes = []
     if source.encrypted and not decrypted:
         notes.append(f"{source.name} is encrypted, the result is not")
-    form = source.reader.root_object.get("/AcroForm")
-    form = form.get_object() if form is not None else None
-    if isinstance(form, DictionaryObject) and int(form.get("/SigFlags", 0)) & SIGNED:
+    form = _dictionary(source.reader.root_object.get("/AcroForm"))
+    if int(form.get("/SigFlags", 0)) & SIGNED:
         notes.append(f"{source.name} is signed; the signatures do not fit the result")
     return notes
 
@@ -263,10 +262,10 @@ def _changed_anyway(source: PdfSource, *, decrypted: bool = False) -> list[str]:
 def _left_behind(source: PdfSource) -> list[str]:
     root = source.reader.root_object
     lost = [meaning for key, meaning in DOCUMENT_WIDE.items() if key in root]
-    names = root.get("/Names")
-    names = names.get_object() if names is not None else None
-    if isinstance(names, DictionaryObject) and "/EmbeddedFiles" in names:
+    if "/EmbeddedFiles" in _dictionary(root.get("/Names")):
         lost.append("the attached files")
+    if "/XFA" in _dictionary(root.get("/AcroForm")):
+        lost.append("the XFA form")
     notes = _changed_anyway(source)
     return [*notes, f"of {source.name} was left behind: {', '.join(lost)}"] if lost else notes
 

@@ -190,6 +190,35 @@ def test_neither_an_outline_nor_a_link_nor_shared_resources_keep_a_page_that_was
     assert [jpeg in data for jpeg in JPEGS] == [True, False, False, False]
 
 
+def test_what_was_typed_into_a_form_on_a_page_left_out_is_gone(checked) -> None:
+    def type_in(pdf: pikepdf.Pdf, _page: object) -> None:
+        names = pikepdf.Name
+        fields = []
+        for number, page in enumerate(pdf.pages):
+            field = pikepdf.Dictionary(
+                Type=names.Annot,
+                Subtype=names.Widget,
+                FT=names.Tx,
+                T=f"f{number}",
+                V=f"typed-{number}",
+                Rect=[0, 0, 9, 9],
+            )
+            fields.append(pdf.make_indirect(field))
+            page.Annots = pdf.make_indirect(pikepdf.Array([fields[-1]]))
+        form = pikepdf.Dictionary(Fields=fields, XFA=pdf.make_stream(b"<xfa>typed-0 typed-1</xfa>"))
+        pdf.Root.AcroForm = pdf.make_indirect(form)
+
+    edited = pdfedit.pick(source_of(type_in), [1])
+    data = checked(edited)
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        held = b" ".join(str(each).encode() for each in pdf.objects) + b" ".join(
+            each.read_bytes() for each in pdf.objects if isinstance(each, pikepdf.Stream) and "/Filter" not in each
+        )
+        assert [str(field.V) for field in pdf.Root.AcroForm.Fields] == ["typed-1"]
+    assert b"typed-1" in held and b"typed-0" not in held
+    assert "XFA" in edited.notes[0]
+
+
 def test_an_encrypted_pdf_opens_with_either_password_and_with_no_other(checked) -> None:
     edited = pdfedit.encrypt(source_of(), "käse", owner="owner", allow=["print"])
     data = checked(edited, "käse")
