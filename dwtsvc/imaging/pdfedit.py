@@ -1,7 +1,7 @@
 """Edits of whole PDFs: merge, pick pages, rotate, encrypt, decrypt, metadata.
 
 Nothing is decoded or encoded again: streams are copied as they are, so that JPEG, JPEG 2000, group 4 and JBIG2 images
-come out byte for byte. What does not survive an edit is a sentence in `Edited.notes`. Memory is about the size of the file.
+come out byte for byte. What does not survive an edit is a sentence in `Edited.notes`. Memory is about once the file.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Edited:
 def merge(parts: Sequence[tuple[PdfSource, Sequence[int]]]) -> Edited:
     """The given pages, from 0, of several PDFs one after another; title and author are the first one's.
 
-    A page named again is a page of its own. A source may be picked from again, but open it anew for
-    other edits: what its pages do not need was taken from it.
+    A page named again is a page of its own. A source may be picked from again, but open it anew for other edits: what
+    its pages do not need was taken from it.
     """
     if not parts:
         raise BadArguments("There is no PDF to merge")
