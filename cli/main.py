@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # `dwtsvc --help` imports none of them; a test holds it equal to the command's own first line.
 COMMANDS = {
     "scan": "Scan pages into files.",
+    "pdf": "Put PDFs together and take them apart, protect them, and look into them.",
     "devices": "List the scanners and what they can do.",
     "barcode": "Read the barcodes of images and PDFs.",
     "serve": "Run the service that browsers and programs on this machine scan through.",

@@ -36,6 +36,7 @@ _FILE_MEANINGS = {
 }
 _OTHER_VARIABLES = {
     HOME_VARIABLE: "A folder below which every file of dwtsvc lies, instead of the places under FILES.",
+    "DWTSVC_PDF_PASSWORD": "The password of PDFs, for the commands that read, write or encrypt them.",
     "SANE_DEFAULT_DEVICE": "The SANE scanner to use, if the setting device does not name one.",
     "SANE_CONFIG_DIR": "Where SANE looks for its configuration.",
     "XDG_CONFIG_HOME": "Used as the XDG Base Directory Specification says, and likewise its other variables.",

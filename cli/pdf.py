@@ -1,0 +1,467 @@
+"""`dwtsvc pdf`: put PDFs together and take them apart, protect them, and look into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dwtsvc.imaging.pdfedit import Edited
+    from dwtsvc.imaging.pdfsource import PdfSource
+    from dwtsvc_cli.pdffiles import Target
+
+app = typer.Typer(
+    help="Put PDFs together and take them apart, protect them, and look into them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Input = Annotated[Path, typer.Argument(metavar="PDF", help="The PDF to read.")]
+Which = Annotated[
+    str, typer.Argument(metavar="PAGES", help="Such as 1-3,5,8- or last, odd, even, reverse; rest are the others.")
+]
+Pages = Annotated[
+    str, typer.Option("--pages", metavar="PAGES", help="Such as 1-3,5,8- or last, odd, even. Without it: all.")
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="The PDF to write, '-' for standard output. Without it: PDF, by --force."
+    ),
+]
+Each = Annotated[
+    str, typer.Option("-o", "--output", metavar="FILE", help="The files to write; {n:03} is the number of each.")
+]
+Password = Annotated[
+    str | None,
+    typer.Option(
+        "--password", metavar="TEXT", help="What opens the PDF. Without it: DWTSVC_PDF_PASSWORD, or you are asked."
+    ),
+]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")]
+NextFree = Annotated[bool, typer.Option("--next-free", help="Take the next free name where the file exists.")]
+Json = Annotated[bool, typer.Option("--json", help="A line of JSON for each result.")]
+
+
+@app.command()
+def merge(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="PDF[:PAGES]...", help="The PDFs in order; a.pdf:1-3,7 takes some pages.")
+    ],
+    output: Output = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Merge PDFs, or some of their pages, into one.
+
+    Title and author are those of the first.
+
+    Examples:
+
+      dwtsvc pdf merge letter.pdf annex.pdf -o all.pdf
+
+      dwtsvc pdf merge cover.pdf report.pdf:2-5,9- -o sent.pdf
+    """
+    from dwtsvc.errors import BadArguments
+    from dwtsvc.imaging.pageranges import parse
+    from dwtsvc.imaging.pdfedit import merge
+    from dwtsvc_cli.pdffiles import opened
+
+    if output is None:
+        raise BadArguments("Where to write the result is not said", hint="Give -o FILE.")
+    target = _target(output, force, next_free, json)
+    named = [_pages_of(text) for text in inputs]
+    with ExitStack() as stack:
+        sources = [stack.enter_context(opened(path, password)) for path, _ in named]
+        chosen = [parse(pages, len(source)) for source, (_, pages) in zip(sources, named, strict=True)]
+        target.deliver(merge(list(zip(sources, chosen, strict=True))), named[0][0])
+
+
+@app.command()
+def split(
+    pdf: Input,
+    output: Each,
+    every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="Pages in each file.")] = 1,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Split a PDF into files of one page, or of N.
+
+    Examples:
+
+      dwtsvc pdf split stack.pdf -o 'page-{n:03}.pdf'
+
+      dwtsvc pdf split stack.pdf --every 2 -o 'sheet-{n}.pdf'
+    """
+    from dwtsvc.imaging.pdfedit import pick, split
+    from dwtsvc_cli.pdffiles import opened, pattern_of
+
+    target = _target(_not_a_pipe(output), force, next_free, json)
+    names = target.names(output)
+    with opened(pdf, password) as source:
+        chunks = split(len(source), every=every)
+        pattern = pattern_of(output)
+        target.refuse_taken([pattern.path(number) for number in range(1, len(chunks) + 1)])
+        told: set[str] = set()
+        for chunk in chunks:
+            edited = pick(source, chunk)
+            edited.notes = [note for note in edited.notes if note not in told]
+            told.update(edited.notes)
+            target.write(edited, names.reserve())
+
+
+@app.command()
+def extract(
+    pdf: Input,
+    pages: Which,
+    output: Output = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Write some pages, in the order in which you name them. A page may come twice.
+
+    Nothing of the other pages stays in the file.
+
+    Examples:
+
+      dwtsvc pdf extract report.pdf 2-4,last -o part.pdf
+
+      dwtsvc pdf extract report.pdf odd -o fronts.pdf
+    """
+    from dwtsvc.imaging.pageranges import parse
+    from dwtsvc.imaging.pdfedit import pick
+
+    _edit(
+        pdf,
+        password,
+        _target(output, force, next_free, json),
+        lambda source: pick(source, parse(pages, len(source))),
+    )
+
+
+@app.command()
+def delete(
+    pdf: Input,
+    pages: Which,
+    output: Output = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Write all pages but some. What is deleted is not in the file any more.
+
+    Examples:
+
+      dwtsvc pdf delete report.pdf 3,8- -o short.pdf
+
+      dwtsvc pdf delete report.pdf last --force
+    """
+    from dwtsvc.imaging.pageranges import left
+    from dwtsvc.imaging.pdfedit import pick
+
+    _edit(
+        pdf,
+        password,
+        _target(output, force, next_free, json),
+        lambda source: pick(source, left(pages, len(source))),
+    )
+
+
+@app.command()
+def reorder(
+    pdf: Input,
+    pages: Which,
+    output: Output = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Write the pages in another order, each once.
+
+    Examples:
+
+      dwtsvc pdf reorder stack.pdf reverse -o right-way.pdf
+
+      dwtsvc pdf reorder stack.pdf last,rest -o last-first.pdf
+    """
+    from dwtsvc.imaging.pageranges import order
+    from dwtsvc.imaging.pdfedit import pick
+
+    _edit(
+        pdf,
+        password,
+        _target(output, force, next_free, json),
+        lambda source: pick(source, order(pages, len(source))),
+    )
+
+
+@app.command()
+def rotate(
+    pdf: Input,
+    turn: Annotated[str, typer.Argument(metavar="90|180|270|left|right", help="Degrees clockwise, or a word.")],
+    pages: Pages = "all",
+    output: Output = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Turn pages. Only the note of how a page is shown changes, never an image.
+
+    Examples:
+
+      dwtsvc pdf rotate scan.pdf right -o upright.pdf
+
+      dwtsvc pdf rotate scan.pdf 180 --pages even -o upright.pdf
+    """
+    from dwtsvc.errors import BadArguments
+    from dwtsvc.imaging.pageranges import parse
+    from dwtsvc.imaging.pdfedit import rotate
+
+    turns = {"right": 90, "left": 270, "90": 90, "180": 180, "270": 270}
+    if turn not in turns:
+        raise BadArguments(f"A page cannot be turned by '{turn}'", hint=f"Choose one of: {', '.join(turns)}.")
+    _edit(
+        pdf,
+        password,
+        _target(output, force, next_free, json),
+        lambda source: rotate(source, parse(pages, len(source)), turns[turn]),
+    )
+
+
+@app.command()
+def encrypt(
+    pdf: Input,
+    output: Output = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password", metavar="TEXT", help="What will open it. Without it: DWTSVC_PDF_PASSWORD, or you are asked."
+        ),
+    ] = None,
+    owner_password: Annotated[
+        str | None, typer.Option("--owner-password", metavar="TEXT", help="What will allow all; needed by --allow.")
+    ] = None,
+    allow: Annotated[
+        str, typer.Option("--allow", metavar="LIST", help="print,modify,copy,annotate or none: a request to readers.")
+    ] = "print,modify,copy,annotate",
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Encrypt a PDF with AES-256.
+
+    Other users of this machine can see the options of a running command: better be asked, or use the environment. An
+    empty --password with an --owner-password lets everybody open it.
+
+    Examples:
+
+      dwtsvc pdf encrypt payslip.pdf -o locked.pdf
+
+      dwtsvc pdf encrypt offer.pdf --password see --owner-password own --allow print -o locked.pdf
+    """
+    from dwtsvc.errors import BadArguments
+    from dwtsvc.imaging.pdfedit import encrypt
+    from dwtsvc_cli.pdffiles import PASSWORD_VARIABLE, new_password
+
+    target = _target(output, force, next_free, json)
+    chosen = new_password(password)
+    if chosen is None:
+        hint = f"Give it with --password, or in the environment as {PASSWORD_VARIABLE}."
+        raise BadArguments("To encrypt a PDF needs a password", hint=hint)
+    words = [word.strip() for word in allow.split(",") if word.strip() not in ("", "none")]
+    _edit(pdf, None, target, lambda source: encrypt(source, chosen, owner=owner_password or "", allow=words))
+
+
+@app.command()
+def decrypt(
+    pdf: Input,
+    output: Output = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Write a PDF without its encryption.
+
+    Examples:
+
+      dwtsvc pdf decrypt locked.pdf -o open.pdf
+    """
+    from dwtsvc.imaging.pdfedit import decrypt
+
+    _edit(pdf, password, _target(output, force, next_free, json), decrypt)
+
+
+@app.command()
+def metadata(
+    pdf: Input,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="'' removes it.")] = None,
+    author: Annotated[str | None, typer.Option("--author", metavar="TEXT", help="'' removes it.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", metavar="TEXT", help="'' removes it.")] = None,
+    keywords: Annotated[str | None, typer.Option("--keywords", metavar="TEXT", help="'' removes them.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all there is first.")] = False,
+    output: Output = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Show title, author, subject and keywords of a PDF, or change them.
+
+    Examples:
+
+      dwtsvc pdf metadata letter.pdf
+
+      dwtsvc pdf metadata letter.pdf --title 'Offer 12' --author Ada -o titled.pdf
+
+      dwtsvc pdf metadata letter.pdf --clear --force
+    """
+    from dwtsvc.imaging.pdfedit import set_metadata
+
+    given = {"title": title, "author": author, "subject": subject, "keywords": keywords}
+    changes = {name: text for name, text in given.items() if text is not None}
+    if changes or clear:
+        target = _target(output, force, next_free, json)
+        _edit(pdf, password, target, lambda source: set_metadata(source, changes, clear=clear))
+    else:
+        _show_metadata(pdf, password, json)
+
+
+@app.command()
+def info(pdf: Input, password: Password = None, json: Json = False) -> None:
+    """Show what a PDF is: pages, sizes, version, encryption, metadata, damage.
+
+    Examples:
+
+      dwtsvc pdf info letter.pdf
+
+      dwtsvc pdf info letter.pdf --json
+    """
+    from dwtsvc.imaging.pdfinfo import facts
+    from dwtsvc_cli import pdflooks
+    from dwtsvc_cli.pdffiles import opened
+
+    with opened(pdf, password) as source:
+        pdflooks.show_facts(str(pdf), facts(source), json)
+
+
+@app.command()
+def images(
+    pdf: Input,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The files to write: 'image-{n:03}', no suffix."),
+    ] = None,
+    pages: Pages = "all",
+    password: Password = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """List the images inside a PDF, or write them as files.
+
+    JPEG, JPEG 2000, fax and JBIG2 images are written as the bytes that they are; what has no file format of its own
+    becomes PNG (CMYK: TIFF), without loss. Each is written once, also if many pages show it.
+
+    Examples:
+
+      dwtsvc pdf images scan.pdf
+
+      dwtsvc pdf images scan.pdf --pages 1-3 -o 'photo-{n:03}'
+    """
+    from dwtsvc_cli import pdflooks
+    from dwtsvc_cli.pdffiles import opened
+
+    target = _target(_not_a_pipe(output), force, False, json) if output else None
+    with opened(pdf, password) as source:
+        pdflooks.show_or_write_images(source, pages, target, json)
+
+
+@app.command()
+def rasterize(
+    pdf: Input,
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="'page-{n:03}.png'; the suffix is the format. TIFF and PDF hold all."
+        ),
+    ],
+    resolution: Annotated[int, typer.Option("-r", "--resolution", metavar="DPI", min=1, help="Dots per inch.")] = 200,
+    mode: Annotated[str, typer.Option(metavar="color|gray|lineart", help="Of the images.")] = "color",
+    quality: Annotated[int, typer.Option(metavar="1..100", min=1, max=100, help="Quality of JPEG and WebP.")] = 75,
+    pages: Pages = "all",
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    json: Json = False,
+) -> None:
+    """Draw the pages of a PDF as images.
+
+    This is the one verb that makes new pixels. For the images that a scanned PDF already has, take `dwtsvc pdf images`.
+
+    Examples:
+
+      dwtsvc pdf rasterize report.pdf -o 'page-{n:03}.png'
+
+      dwtsvc pdf rasterize report.pdf -r 300 --mode lineart -o fax.tiff
+    """
+    from dwtsvc_cli import pdfdraw
+
+    target = _target(_not_a_pipe(output), force, next_free, json)
+    pdfdraw.rasterize(pdf, password, pages, target, resolution=resolution, mode=mode, quality=quality)
+
+
+def _edit(pdf: Path, password: str | None, target: Target, change: Callable[[PdfSource], Edited]) -> None:
+    from dwtsvc_cli.pdffiles import opened
+
+    with opened(pdf, password) as source:
+        target.deliver(change(source), pdf)
+
+
+def _target(output: str | None, force: bool, next_free: bool, json: bool) -> Target:
+    from dwtsvc_cli.pdffiles import Target
+
+    return Target(output=output, force=force, next_free=next_free, json=json)
+
+
+def _not_a_pipe(output: str) -> str:
+    from dwtsvc.errors import BadArguments
+
+    if output == "-":
+        raise BadArguments("Several files cannot go to standard output", hint="Give -o with {n} in the name.")
+    return output
+
+
+def _pages_of(text: str) -> tuple[Path, str]:
+    """`a.pdf:1-3` as a file and its pages; a file that has exactly this name comes first."""
+    name, colon, pages = text.rpartition(":")
+    if colon and pages and not Path(text).exists() and "/" not in pages and "\\" not in pages:
+        return Path(name), pages
+    return Path(text), "all"
+
+
+def _show_metadata(pdf: Path, password: str | None, json: bool) -> None:
+    from dwtsvc.imaging.pdfedit import metadata
+    from dwtsvc_cli import output
+    from dwtsvc_cli.pdffiles import opened, tell_notes
+
+    with opened(pdf, password) as source:
+        found = metadata(source)
+        if json:
+            output.say_json({"input": str(pdf), "metadata": found, "notes": source.notes})
+        else:
+            tell_notes(source.notes)
+            output.table(["Name", "Value"], [[name, value] for name, value in found.items()])

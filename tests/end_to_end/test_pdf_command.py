@@ -1,0 +1,165 @@
+"""`dwtsvc pdf` as a user runs it."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from pathlib import Path
+
+import pexpect
+import pikepdf
+import pytest
+from PIL import Image
+
+from tests.end_to_end.conftest import DWTSVC, Place
+from tests.imaging import pdfs
+
+JPEGS = [pdfs.jpeg_of(Image.new("L", (40 + number, 60), 200)) for number in range(5)]
+
+
+@pytest.fixture
+def stack(place: Place) -> Path:
+    """Five pages that differ in width."""
+    path = place / "stack.pdf"
+    path.write_bytes(pdfs.scanned(*JPEGS))
+    return path
+
+
+def numbers(path: Path | bytes, password: str = "") -> list[int]:
+    """Which pages of the stack a PDF has, that qpdf finds no fault in."""
+    if isinstance(path, Path):
+        subprocess.run(["qpdf", f"--password={password}", "--check", path], check=True, capture_output=True)
+    with pikepdf.open(io.BytesIO(path) if isinstance(path, bytes) else path, password=password) as pdf:
+        return [JPEGS.index(bytes(page.Resources.XObject["/P"].read_raw_bytes())) + 1 for page in pdf.pages]
+
+
+@pytest.mark.parametrize(
+    ("words", "pages"),
+    [
+        (["merge", "stack.pdf:4-", "stack.pdf"], [4, 5, 1, 2, 3, 4, 5]),
+        (["extract", "stack.pdf", "odd,1"], [1, 3, 5, 1]),
+        (["delete", "stack.pdf", "2-3,last"], [1, 4]),
+        (["reorder", "stack.pdf", "reverse"], [5, 4, 3, 2, 1]),
+        (["rotate", "stack.pdf", "left", "--pages", "even"], [1, 2, 3, 4, 5]),
+        (["metadata", "stack.pdf", "--title", "Käse"], [1, 2, 3, 4, 5]),
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_a_verb_writes_its_pages_unchanged(place: Place, stack: Path, words: list[str], pages: list[int]) -> None:
+    ran = place.run("pdf", *words, "-o", "out.pdf")
+    assert (ran.code, ran.lines, ran.err) == (0, ["out.pdf"], "")
+    assert numbers(place / "out.pdf") == pages
+    assert place.files() == ["out.pdf", "stack.pdf"]
+
+
+def test_a_file_with_a_colon_in_its_name_is_that_file(place: Place, stack: Path) -> None:
+    stack.rename(place / "stack.pdf:2")
+    assert place.run("pdf", "merge", "stack.pdf:2", "-o", "out.pdf").code == 0
+    assert numbers(place / "out.pdf") == [1, 2, 3, 4, 5]
+
+
+def test_a_split_makes_numbered_files_and_none_where_one_exists(place: Place, stack: Path) -> None:
+    (place / "part-3.pdf").write_text("mine")
+    ran = place.run("pdf", "split", "stack.pdf", "--every", "2", "-o", "part-{n}.pdf")
+    assert (ran.code, place.files()) == (5, ["part-3.pdf", "stack.pdf"])
+    assert place.run("pdf", "split", "stack.pdf", "--every", "2", "-o", "part-{n}.pdf", "--force").code == 0
+    assert [numbers(place / f"part-{n}.pdf") for n in (1, 2, 3)] == [[1, 2], [3, 4], [5]]
+
+
+def test_nothing_is_replaced_without_force_and_force_alone_replaces_the_pdf_itself(place: Place, stack: Path) -> None:
+    before = stack.read_bytes()
+    assert place.run("pdf", "delete", "stack.pdf", "1").code == 2
+    assert place.run("pdf", "delete", "stack.pdf", "1", "-o", "stack.pdf").code == 5
+    assert (stack.read_bytes(), place.files()) == (before, ["stack.pdf"])
+    assert place.run("pdf", "delete", "stack.pdf", "1", "-o", "stack.pdf", "--next-free").lines == ["stack-2.pdf"]
+    assert place.run("pdf", "delete", "stack.pdf", "1", "--force").lines == ["stack.pdf"]
+    assert (numbers(stack), place.files()) == ([2, 3, 4, 5], ["stack-2.pdf", "stack.pdf"])
+
+
+def test_a_result_goes_into_a_pipe(place: Place, stack: Path) -> None:
+    ran = place.run("pdf", "extract", "stack.pdf", "last", "-o", "-")
+    assert numbers(ran.out) == [5]
+    assert place.run("pdf", "extract", "stack.pdf", "last", "-o", "-", "--json").code == 2
+
+
+def test_a_wrong_range_says_what_is_allowed_and_leaves_no_file(place: Place, stack: Path) -> None:
+    for words, told in ((["extract", "stack.pdf", "6"], "5 pages"), (["reorder", "stack.pdf", "1"], "rest")):
+        ran = place.run("pdf", *words, "-o", "out.pdf")
+        assert ran.code == 2 and told in ran.err
+    assert place.files() == ["stack.pdf"]
+
+
+def test_passwords_come_as_an_option_or_from_the_environment(place: Place, stack: Path) -> None:
+    assert place.run("pdf", "encrypt", "stack.pdf", "-o", "locked.pdf", "--password", "käse").code == 0
+    assert numbers(place / "locked.pdf", "käse") == [1, 2, 3, 4, 5]
+    without = place.run("pdf", "decrypt", "locked.pdf", "-o", "open.pdf")
+    assert without.code == 8 and "DWTSVC_PDF_PASSWORD" in without.err
+    assert place.run("pdf", "info", "locked.pdf", "--password", "x", "--json").events[0]["error"] == "wrong-password"
+    assert place.run("pdf", "decrypt", "locked.pdf", "-o", "open.pdf", DWTSVC_PDF_PASSWORD="käse").code == 0
+    assert numbers(place / "open.pdf") == [1, 2, 3, 4, 5]
+
+
+def test_a_password_is_asked_for_on_a_terminal_and_not_shown(place: Place, stack: Path) -> None:
+    def type_in(words: list[str], *answers: str) -> tuple[int, str]:
+        child = pexpect.spawn(DWTSVC, ["pdf", *words], cwd=place.folder, env=os.environ, encoding="utf-8", timeout=30)
+        seen = ""
+        for answer in answers:
+            child.expect(": ")
+            seen += child.before
+            child.sendline(answer)
+        child.expect(pexpect.EOF)
+        child.close()
+        return child.exitstatus, seen + child.before
+
+    assert type_in(["encrypt", "stack.pdf", "-o", "a.pdf"], "one", "two")[0] == 2
+    code, shown = type_in(["encrypt", "stack.pdf", "-o", "a.pdf"], "secret", "secret")
+    assert (code, "secret" in shown) == (0, False)
+    code, shown = type_in(["decrypt", "a.pdf", "-o", "b.pdf"], "secret")
+    assert (code, "secret" in shown, numbers(place / "b.pdf")) == (0, False, [1, 2, 3, 4, 5])
+
+
+def test_info_tells_people_and_programs_the_same(place: Place, stack: Path) -> None:
+    told = place.run("pdf", "info", "stack.pdf").lines
+    assert "Pages\t5" in told and "Encryption\tnone" in told
+    [found] = place.run("pdf", "info", "stack.pdf", "--json").events
+    assert (found["pages"], found["version"], found["encryption"], found["notes"]) == (5, "1.6", "", [])
+    assert found["sheets"][0] == {"page": 1, "width": 10.16, "height": 15.24, "rotation": 0}
+
+
+def test_metadata_are_shown_as_they_were_set(place: Place, stack: Path) -> None:
+    place.run("pdf", "metadata", "stack.pdf", "--title", "Käse", "--keywords", "a, b", "--force")
+    [found] = place.run("pdf", "metadata", "stack.pdf", "--json").events
+    assert {"title": "Käse", "keywords": "a, b"}.items() <= found["metadata"].items()
+
+
+def test_images_are_listed_and_written_as_they_are(place: Place, stack: Path) -> None:
+    assert place.run("pdf", "images", "stack.pdf", "--pages", "2").lines == ["2\t1\t41 x 60\tDCT\tjpg"]
+    names = [f"i-{number}.jpg" for number in range(1, 6)]
+    assert place.run("pdf", "images", "stack.pdf", "-o", "i-{n}").lines == names
+    assert [(place / name).read_bytes() for name in names] == JPEGS
+    assert place.run("pdf", "images", "stack.pdf", "-o", "i-{n}").code == 5
+    (place / "drawing.pdf").write_bytes(pdfs.drawing())
+    assert place.run("pdf", "images", "drawing.pdf").code == 1
+
+
+def test_pages_are_drawn_as_files_or_as_one_document(place: Place) -> None:
+    (place / "drawing.pdf").write_bytes(pdfs.drawing())
+    assert place.run("pdf", "rasterize", "drawing.pdf", "-r", "144", "-o", "page.png").lines == ["page.png"]
+    with Image.open(place / "page.png") as image:
+        assert (image.size, image.mode, image.getpixel((9, 9))) == ((288, 144), "RGB", (255, 255, 255))
+    place.run("pdf", "merge", "drawing.pdf", "drawing.pdf", "-o", "two.pdf")
+    assert place.run("pdf", "rasterize", "two.pdf", "--mode", "lineart", "-o", "all.tiff").code == 0
+    with Image.open(place / "all.tiff") as image:
+        assert (image.n_frames, image.mode, image.info["compression"]) == (2, "1", "group4")
+
+
+def test_a_damaged_pdf_is_mended_aloud_and_a_ruined_one_refused(place: Place, stack: Path) -> None:
+    data = stack.read_bytes()
+    stack.write_bytes(data[:-25])
+    ran = place.run("pdf", "extract", "stack.pdf", "all", "-o", "out.pdf", "--json")
+    assert "mended" in ran.err and "mended" in ran.events[0]["notes"][0]
+    assert numbers(place / "out.pdf") == [1, 2, 3, 4, 5]
+    stack.write_bytes(data[: len(data) // 2])
+    ran = place.run("pdf", "extract", "stack.pdf", "1", "-o", "none.pdf")
+    assert (ran.code, place.files()) == (4, ["out.pdf", "stack.pdf"])
