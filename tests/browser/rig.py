@@ -15,7 +15,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -156,6 +156,8 @@ def open_server() -> Iterator[Pages]:
     requests: list[tuple[str, str]] = []
 
     class Open(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # Firefox opens no WebSocket otherwise
+
         def _note(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             requests.append((self.command, self.path))
@@ -221,14 +223,17 @@ def _content(handler: BaseHTTPRequestHandler) -> tuple[bytes, str]:
 
 
 def _talk(handler: BaseHTTPRequestHandler) -> None:
-    """Open a WebSocket, say the secret, and leave."""
+    """Open a WebSocket, say the secret, and leave when the browser has heard it."""
     key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
     handler.send_response(101)
     for name, value in {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}.items():
         handler.send_header(name, value)
     handler.end_headers()
-    handler.wfile.write(bytes([0x81, len(SECRET)]) + SECRET.encode())
+    handler.wfile.write(bytes([0x81, len(SECRET)]) + SECRET.encode() + b"\x88\x00")
+    handler.connection.settimeout(5)
+    with suppress(OSError):
+        handler.rfile.read(6)  # its own goodbye, masked
 
 
 def small_png(width: int = 3, height: int = 2) -> bytes:
