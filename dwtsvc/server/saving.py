@@ -39,7 +39,7 @@ def save(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, paths: 
     with telling(folder):
         file = tempfile.TemporaryFile(dir=folder)
         try:
-            _write(leaves, store, encoder, file)
+            write(leaves, store, encoder, file)
             file.seek(0)
         except BaseException:
             file.close()
@@ -47,7 +47,8 @@ def save(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, paths: 
     return file
 
 
-def _write(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, file: BinaryIO) -> None:
+def write(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, file: BinaryIO) -> None:
+    """Leaves with their edits into a file: all of them as one document, or the one that another format holds."""
     if encoder.format not in DOCUMENTS:
         with store.reading(leaves[0].page) as data:
             encoder.write(leaves[0].page, data, file, leaves[0].steps)

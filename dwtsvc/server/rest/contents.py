@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -15,13 +15,13 @@ from dwtsvc.buffer import Buffer, Leaf
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, UnknownItem
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Mode, Step
+from dwtsvc.server import saving
 from dwtsvc.server.rest import finishing, sheets
 
 DocumentType = Literal["application/pdf", "image/tiff", "image/png", "image/jpeg"]
 PdfVersion = Literal["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"]
 TYPES = ("application/pdf", "image/tiff", "image/png", "image/jpeg")
 
-CHUNK = 1 << 18
 PDF_COMPRESSIONS = {0: "auto", 2: "fax4", 5: "jpeg"}
 TIFF_COMPRESSIONS = {0: "auto", 1: "none", 4: "g4", 5: "lzw", 7: "jpeg", 8: "deflate"}
 BLACK_AND_WHITE = Step(name="threshold")
@@ -72,10 +72,8 @@ def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, folder: Path, 
     size = sum(leaf.page.size for leaf in leaves)
     file = sheets.work_file(folder, size, secret=secret)
     try:
-        if wanted.one_page:
-            _write_page(buffer, leaves[0], wanted, file)
-        else:
-            _write_document(buffer, leaves, wanted, file)
+        prepared = [replace(leaf, steps=(*leaf.steps, *_steps(leaf, wanted))) for leaf in leaves]
+        saving.write(prepared, buffer.store, _encoder(wanted), file)
         file.seek(0)
         if wanted.media_type == "application/pdf":
             return _finished(file, wanted, sheets.work_file(folder, size, secret=secret))
@@ -115,19 +113,9 @@ def _refuse_unknown(compression: int, known: dict[int, str], what: str) -> None:
         raise BadArguments(f"{what} cannot be compressed by {compression} here", hint=f"Choose one of: {words}.")
 
 
-def _write_page(buffer: Buffer, leaf: Leaf, wanted: Wanted, file: BinaryIO) -> None:
-    with buffer.store.reading(leaf.page) as data:
-        PageEncoder(sheets.FORMATS[wanted.media_type], quality=wanted.quality).write(leaf.page, data, file, leaf.steps)
-
-
-def _write_document(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, file: BinaryIO) -> None:
+def _encoder(wanted: Wanted) -> PageEncoder:
     compression = TIFF_COMPRESSIONS[wanted.compression] if wanted.media_type == "image/tiff" else "auto"
-    format = sheets.FORMATS[wanted.media_type]
-    encoder = PageEncoder(format, quality=wanted.quality, tiff_compression=compression)
-    with encoder.document(file) as document:
-        for leaf in leaves:
-            with buffer.store.reading(leaf.page) as data:
-                encoder.append(leaf.page, data, document, (*leaf.steps, *_steps(leaf, wanted)))
+    return PageEncoder(sheets.FORMATS[wanted.media_type], quality=wanted.quality, tiff_compression=compression)
 
 
 def _steps(leaf: Leaf, wanted: Wanted) -> tuple[Step, ...]:
@@ -156,5 +144,5 @@ def answer(file: BinaryIO, media_type: str) -> Response[bytes] | Stream:
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
     with file:
-        while piece := file.read(CHUNK):
+        while piece := file.read(saving.CHUNK):
             yield piece

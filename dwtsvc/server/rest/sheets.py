@@ -15,6 +15,7 @@ from dwtsvc.disk import private, telling
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, PageDamaged
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Encoding, PageInfo, Raster, Step
+from dwtsvc.server import saving
 from dwtsvc.server.gate.access import caller
 from dwtsvc.server.rest import pagelinks
 from dwtsvc.store import PageStore
@@ -22,14 +23,7 @@ from dwtsvc.store import PageStore
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
-FORMATS = {
-    "image/png": "png",
-    "image/jpeg": "jpeg",
-    "image/tiff": "tiff",
-    "image/webp": "webp",
-    "image/bmp": "bmp",
-    "application/pdf": "pdf",
-}
+FORMATS = {media_type: format for format, media_type in saving.MEDIA_TYPES.items()}
 IN_MEMORY = 64 << 20  # bytes
 UNKNOWN_DPI = 300.0  # for a picture that does not tell its own
 
