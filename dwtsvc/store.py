@@ -122,15 +122,22 @@ class PageStore:
             file.unlink(missing_ok=True)
         return page
 
-    def copy(self, page: PageInfo, owner: str, number: int) -> PageInfo:
-        """The same page for another owner, as safe as the first. Raises PageDamaged, DiskFull or FileAccess."""
-        draft = self.folder(owner) / f"copy-{number}"
+    def put(
+        self, owner: str, data: bytes | mmap.mmap, *, number: int, back: bool, encoding: Encoding, raster: Raster
+    ) -> PageInfo:
+        """Store the bytes of a page that lies in no file yet; as safe as `add` makes it, and raises as that."""
+        draft = self.folder(owner) / f"draft-{number}"
         try:
-            with self.reading(page) as data, telling(draft), open(draft, "xb", opener=private) as file:
+            with telling(draft), open(draft, "xb", opener=private) as file:
                 file.write(data)
-            return self.add(owner, draft, number=number, back=page.back, encoding=page.encoding, raster=page.raster)
+            return self.add(owner, draft, number=number, back=back, encoding=encoding, raster=raster)
         finally:
             draft.unlink(missing_ok=True)
+
+    def copy(self, page: PageInfo, owner: str, number: int) -> PageInfo:
+        """The same page for another owner, as safe as the first. Raises PageDamaged, DiskFull or FileAccess."""
+        with self.reading(page) as data:
+            return self.put(owner, data, number=number, back=page.back, encoding=page.encoding, raster=page.raster)
 
     def note(self, owner: str, text: str) -> None:
         """Append a text to what is known of an owner. When this returns, it is safe. Raises DiskFull or FileAccess."""

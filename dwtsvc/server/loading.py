@@ -11,7 +11,6 @@ from functools import partial
 from PIL import Image
 
 from dwtsvc.buffer import Buffer, Leaf
-from dwtsvc.disk import private, telling
 from dwtsvc.errors import BadInput
 from dwtsvc.imaging import codecs
 from dwtsvc.imaging.imagefiles import images
@@ -92,12 +91,6 @@ def _raster(image: Image.Image, dpi: float) -> Raster:
 
 
 def _store(buffer: Buffer, picture: Picture, number: int) -> PageInfo:
-    draft = buffer.store.folder(buffer.owner) / f"draft-{number}"
-    try:
-        with telling(draft), open(draft, "xb", opener=private) as file:
-            file.write(picture.content)
-        return buffer.store.add(
-            buffer.owner, draft, number=number, back=False, encoding=picture.encoding, raster=picture.raster
-        )
-    finally:
-        draft.unlink(missing_ok=True)
+    return buffer.store.put(
+        buffer.owner, picture.content, number=number, back=False, encoding=picture.encoding, raster=picture.raster
+    )

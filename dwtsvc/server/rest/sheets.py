@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dwtsvc.buffer import Buffer, Leaf
-from dwtsvc.disk import private, telling
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, PageDamaged
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Encoding, PageInfo, Raster, Step
@@ -101,16 +100,10 @@ def adopt(sheet: Sheet, buffer: Buffer, at: int | None) -> Leaf:
     """Copy a page into a buffer of any store, before the leaf at an index, else last. Raises DiskFull, FileAccess."""
 
     def add(number: int) -> PageInfo:
-        draft = buffer.store.folder(buffer.owner) / f"draft-{number}"
         page = sheet.page
-        try:
-            with telling(draft), open(draft, "xb", opener=private) as file:
-                file.write(sheet.data)
-            return buffer.store.add(
-                buffer.owner, draft, number=number, back=page.back, encoding=page.encoding, raster=page.raster
-            )
-        finally:
-            draft.unlink(missing_ok=True)
+        return buffer.store.put(
+            buffer.owner, sheet.data, number=number, back=page.back, encoding=page.encoding, raster=page.raster
+        )
 
     return buffer.place(add, at)
 
