@@ -47,6 +47,7 @@ class Buffer:
         self.store, self.owner = store, owner
         self.metadata: Any = None
         self.size = 0  # bytes of all pages on the disk
+        self.loaded = 0  # bytes of the files that somebody loaded since it was opened, or since it was empty
         self.touched = monotonic()
         self._leaves: list[Leaf] = []
         self._pages = {page.number: page for page in store.pages(owner, dropped=True)}

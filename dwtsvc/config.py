@@ -83,7 +83,14 @@ class Settings:
     worker_idle: float = _setting(
         60.0, kinds.seconds(0, 86400), "Seconds after which the service lets go of a scanner that nobody uses."
     )
+    job_pages: int = _setting(10_000, kinds.whole(1, 1_000_000), "Pages after which a job of the service is stopped.")
+    job_time: float = _setting(
+        4 * 3600.0, kinds.seconds(1, 7 * 86400), "Seconds after which a running job of the service is stopped."
+    )
     cache_limit: int = _setting(8 << 30, kinds.BYTES, "What all pages that the service holds may take on the disk.")
+    cache_share: int = _setting(
+        20, kinds.whole(1, 100), "And what percentage of the disk's free room they may take, if that is less."
+    )
     origin_cache_limit: int = _setting(2 << 30, kinds.BYTES, "What the pages of one web site may take on the disk.")
     memory_limit: int = _setting(256 << 20, kinds.BYTES, "Memory for thumbnails and images in work.")
     fetch_sources: bool = _setting(

@@ -76,6 +76,7 @@ class Job:
         self._watchers: list[Callable[[], object]] = []
         self._cursor = 0
         self._cancelled = threading.Event()
+        self._reason: DwtsvcError | None = None  # why it was stopped, where that was nobody's wish
         self._worker: DeviceProcess | None = None
         self._before = before  # pages that the owner has from earlier scans
         self._size = 0
@@ -189,6 +190,11 @@ class Job:
             if self._worker:
                 self._worker.cancel()
 
+    def stop(self, reason: DwtsvcError) -> None:
+        """The same, for a reason that is the job's outcome; the first one counts."""
+        self._reason = self._reason or reason
+        self.cancel()
+
     def run(self, worker: DeviceProcess, *, wait_paper: float, max_bytes: int) -> None:
         """Scan on this thread until the request is fulfilled. Raises what the device reports."""
         worker.forget_cancel()
@@ -206,6 +212,8 @@ class Job:
 
     def end(self, error: DwtsvcError | None) -> None:
         """The outcome; wakes whoever waits for pages."""
+        if isinstance(error, Cancelled) and self._reason:
+            error = self._reason
         self.error = error
         if error is None:
             self._move(JobState.COMPLETED)
@@ -260,13 +268,20 @@ class Job:
             with self._changed:
                 self._size += kept.size
             return kept
-        except Exception:
-            self.cancel()  # no more paper into a scan that cannot be kept
+        except Exception as error:
             if made and made.file != page.path:
                 made.file.unlink(missing_ok=True)
+            self._refuse_more(error)
             raise
         finally:
             worker.release(page.slot, kept=made is not None and made.file == page.path)
+
+    def _refuse_more(self, error: Exception) -> None:
+        """No more paper into a scan that cannot be kept."""
+        if isinstance(error, DwtsvcError):
+            self.stop(error)
+        else:
+            self.cancel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,9 @@ What is somebody else's is as unknown as what never was. Everything survives a r
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import shutil
 import threading
 import uuid
 from collections import OrderedDict
@@ -39,9 +41,24 @@ BUFFER_IDLE = 600.0  # seconds after which it is let go until it is asked for ag
 REMEMBERED = 4096  # ids of deleted jobs that are still answered with "deleted"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much there may be: bytes of pages of a web site and of all, but no more than `share` percent of the room that
+    is free on the disk or theirs; pages and seconds of a job."""
+
+    site: int
+    all: int
+    share: int
+    pages: int
+    seconds: float
+
+
 @dataclass(slots=True, eq=False)
 class Held:
-    """A job of a client. `idle_limit` is in seconds; 0 for one that waits to be fetched as long as pages are kept."""
+    """A job of a client. `idle_limit` is in seconds; 0 for one that waits to be fetched as long as pages are kept.
+
+    `running` is when it was let begin.
+    """
 
     uid: str
     bucket: str
@@ -49,6 +66,7 @@ class Held:
     begun: datetime
     pending: Pending | None = None
     idle_limit: float = 0.0
+    running: float | None = None
     used: float = field(default_factory=monotonic)
     cursors: dict[str, int] = field(default_factory=dict)
 
@@ -68,10 +86,10 @@ class Left:
 class Holdings:
     """Everything that clients hold, but for stored documents. Blocking; safe to use from several threads."""
 
-    def __init__(self, store: PageStore, jobs: Jobs, *, pending_idle: float, site_limit: int, limit: int) -> None:
-        """`pending_idle` seconds end a job that waits for its start; the limits are bytes, of a web site and of all."""
+    def __init__(self, store: PageStore, jobs: Jobs, *, pending_idle: float, limits: Limits) -> None:
+        """`pending_idle` seconds end a job that waits for its start."""
         self._store, self._jobs = store, jobs
-        self._pending_idle, self._site_limit, self._limit = pending_idle, site_limit, limit
+        self._pending_idle, self._limits = pending_idle, limits
         self._lock = threading.RLock()
         self._held: dict[str, Held] = {}
         self._deleted: OrderedDict[str, str] = OrderedDict()
@@ -144,9 +162,12 @@ class Holdings:
         return held
 
     def _bounded(self, develop: Develop, bucket: str, site: bool) -> Develop:
-        """The same, until a web site has used up its room; the pages before that are kept."""
+        """The same, until the room or the number of pages is used up; the pages before that are kept."""
+        numbers = itertools.count(1)  # one for each call, whatever the thread
 
         def within(page: PageReady, request: ScanRequest) -> Developed:
+            if next(numbers) > self._limits.pages:
+                raise TooMany(f"A job has at most {self._limits.pages} pages", hint="Begin another for the rest.")
             self.check_room(bucket, site=site, jobs=False)
             return develop(page, request)
 
@@ -172,6 +193,7 @@ class Holdings:
         if held.pending is None:
             raise WrongState("The job is not pending", hint="Only a pending job can be started.")
         self._jobs.run(held.pending)
+        held.running = monotonic()
 
     def cancel_job(self, held: Held) -> None:
         """Cancel a pending or running job. Raises WrongState for one that has ended."""
@@ -289,11 +311,18 @@ class Holdings:
         active = [held.bucket for held in list(self._held.values()) if held.job.active]
         if jobs and (len(active) >= ACTIVE_JOBS or (site and active.count(bucket) >= ACTIVE_JOBS_OF_A_SITE)):
             raise TooMany("There are too many jobs", hint="Wait until one has ended, or cancel one.")
-        if (site and self.used(bucket) >= self._site_limit) or self.used() >= self._limit:
+        used = self.used()
+        if (site and self.used(bucket) >= self._limits.site) or used >= self._room(used):
             raise TooMany("The pages take all the room they may", hint="Delete jobs or pages that are not needed.")
 
+    def _room(self, used: int) -> int:
+        """Bytes that all pages may take, now."""
+        free = shutil.disk_usage(self._store.root).free
+        return min(self._limits.all, (free + used) * self._limits.share // 100)
+
     def end_idle(self) -> None:
-        """Cancel the jobs that nobody started, delete those that ended and were forgotten, and close idle buffers.
+        """Cancel the jobs that nobody started, stop those that run too long, delete those that ended and were
+        forgotten, and close idle buffers.
 
         Call it now and then.
         """
@@ -304,7 +333,13 @@ class Holdings:
                     self.cancel_job(held)
             elif not held.job.active and held.idle_limit and idle >= held.idle_limit:
                 self.delete_job(held)
+            self._stop_endless(held)
         self._let_go()
+
+    def _stop_endless(self, held: Held) -> None:
+        if held.job.active and held.running and monotonic() - held.running > self._limits.seconds:
+            hours = f"{self._limits.seconds / 3600:g} hours"
+            held.job.stop(TooMany(f"A job runs for at most {hours}", hint="Begin another for the rest."))
 
     def expire(self, age: timedelta) -> None:
         """Delete what ended longer ago than `age`."""

@@ -20,7 +20,7 @@ from dwtsvc.server.bridge import Bridge
 from dwtsvc.server.documents import Documents
 from dwtsvc.server.gate.consent import Consent
 from dwtsvc.server.gate.token import Token
-from dwtsvc.server.holdings import Holdings
+from dwtsvc.server.holdings import Holdings, Limits
 from dwtsvc.server.rest.devicetext import Choice
 from dwtsvc.server.scanners import Scanners
 from dwtsvc.server.thumbs import Thumbs
@@ -68,8 +68,13 @@ class Service:
             self.store,
             self.jobs,
             pending_idle=settings.job_idle,
-            site_limit=settings.origin_cache_limit,
-            limit=settings.cache_limit,
+            limits=Limits(
+                site=settings.origin_cache_limit,
+                all=settings.cache_limit,
+                share=settings.cache_share,
+                pages=settings.job_pages,
+                seconds=settings.job_time,
+            ),
         )
         self.documents = Documents(paths.create(paths.storage))
         self.scanners = Scanners(settings.discovery_timeout)

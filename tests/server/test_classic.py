@@ -24,6 +24,7 @@ from PIL import Image, ImageChops
 from dwtsvc.config import Settings
 from dwtsvc.paths import Paths
 from dwtsvc.server import classic
+from dwtsvc.server.classic import files as files_module
 from dwtsvc.server.classic import images, uploading
 from dwtsvc.server.gate.access import SCOPES, Caller, RouteTable, of_origin
 from dwtsvc.server.rest.refusals import handlers
@@ -311,6 +312,20 @@ def test_files_come_in_with_all_their_pages_and_go_out_again(page: Page) -> None
     back = Image.open(io.BytesIO(page.ask("SaveImages", type="tiff", indices=[3, 5])))
     assert getattr(back, "n_frames", 1) == 2 and same(back, picture(1))
     assert base64.b64decode(page.ask("ConvertToBase64", type="png", indices=[3])[0]).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("files", [3, 200])
+def test_one_buffer_takes_so_many_bytes_of_files_until_it_is_emptied(
+    page: Page, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    content = packed(Image.new("L", (40, 40)))
+    monkeypatch.setattr(files_module, "MOST_LOADED", 2 * len(base64.b64decode(content)))
+    page.ask("LoadImage", file=content)
+    page.ask("LoadImage", file=content)
+    for _ in range(files - 2):
+        assert "at most" in page.ask("LoadImage", 429, file=content)["message"]
+    page.ask("RemoveAllImages")
+    page.ask("LoadImage", file=content)
 
 
 def test_a_jpeg_stays_as_it_is_through_the_buffer(page: Page) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,7 +27,7 @@ from dwtsvc.model import Encoding, JobState, Mode, ScanRequest
 from dwtsvc.pipeline import Developer
 from dwtsvc.sealing import Seal
 from dwtsvc.server import holdings as holdings_module
-from dwtsvc.server.holdings import ACTIVE_JOBS_OF_A_SITE, Held, Holdings
+from dwtsvc.server.holdings import ACTIVE_JOBS_OF_A_SITE, Held, Holdings, Limits
 from dwtsvc.store import PageStore
 
 SITE, OTHER = "https://a.example", "https://b.example"
@@ -37,6 +38,12 @@ def request(query: str = "pages=2", resolution: int = 50) -> ScanRequest:
     return ScanRequest(device=f"virtual:adf?{query}", resolution=resolution)
 
 
+def limited(**given: float) -> Limits:
+    """Limits that nobody meets, but for those given."""
+    whole: dict[str, float] = {"site": 1 << 30, "all": 1 << 32, "share": 100, "pages": 10_000, "seconds": 3600.0}
+    return Limits(**{**whole, **given})  # type: ignore[arg-type]
+
+
 class Place:
     """A service's holdings that can be taken away and come back."""
 
@@ -45,15 +52,11 @@ class Place:
         self.open()
 
     def open(self, **limits: float) -> Holdings:
+        (self.folder / "buffers").mkdir(exist_ok=True)
         self.store = PageStore(self.folder / "buffers", Seal(bytes(32)))
         self.jobs = Jobs(self.store, self.folder / "locks", timeout=20.0)
-        self.holdings = Holdings(
-            self.store,
-            self.jobs,
-            pending_idle=limits.get("pending_idle", 600.0),
-            site_limit=int(limits.get("site_limit", 1 << 30)),
-            limit=int(limits.get("limit", 1 << 32)),
-        )
+        pending_idle = limits.pop("pending_idle", 600.0)
+        self.holdings = Holdings(self.store, self.jobs, pending_idle=pending_idle, limits=limited(**limits))
         self.holdings.restore()
         return self.holdings
 
@@ -188,13 +191,64 @@ def test_a_web_site_has_so_many_jobs_and_no_more_and_tools_are_free(place: Place
 
 
 def test_a_web_site_has_so_much_room_and_the_pages_before_that_are_kept(place: Place) -> None:
-    place.open(site_limit=1)
+    place.open(site=1)
     held = place.begin(query="pages=60", site=True)
     held.job.wait()
     assert 1 <= len(held.job.pages) < 60 and held.job.state is not JobState.COMPLETED
     with pytest.raises(TooMany):
         place.begin(site=True)
     place.begin(OTHER, site=True).job.wait()
+
+
+@pytest.mark.parametrize(("fed", "kept"), [(3, 3), (4, 3), (300, 3)])
+def test_a_job_has_so_many_pages_and_says_why_it_was_stopped(place: Place, fed: int, kept: int) -> None:
+    place.open(pages=3)
+    held = place.begin(query=f"pages={fed}")
+    held.job.wait()
+    assert len(held.job.pages) == kept
+    if fed == kept:
+        assert held.job.state is JobState.COMPLETED
+    else:
+        with pytest.raises(TooMany, match="at most 3 pages"):
+            held.job.page(kept)
+
+
+def test_a_job_that_runs_too_long_is_stopped_and_says_so(place: Place) -> None:
+    place.open(seconds=0.0)
+    held = place.begin(query="pages=500&slow=0.2")
+    held.job.page(0, timeout=20)
+    place.holdings.end_idle()
+    held.job.wait()
+    assert held.job.state is JobState.FAULTED and isinstance(held.job.error, TooMany)
+    assert 1 <= len(held.job.pages) < 500
+
+
+def test_a_job_within_its_time_and_one_that_waits_for_its_start_are_left_alone(place: Place) -> None:
+    place.open(seconds=3600.0)
+    running = place.begin(query="pages=2&slow=0.2")
+    place.holdings.end_idle()
+    running.job.wait()
+    assert running.job.state is JobState.COMPLETED
+    place.open(seconds=0.0)
+    waiting = place.begin(query="pages=1", run=False)
+    place.holdings.end_idle()
+    assert waiting.job.state is JobState.PENDING
+
+
+def test_all_pages_together_take_no_more_than_a_share_of_the_free_disk(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.open(share=20)
+    place.begin().job.wait()
+    used = place.holdings.used()
+    for free, let in ((4 * used, False), (4 * used + 5, True), (used // 25, False), (400 * used, True)):
+        disk = SimpleNamespace(free=free)
+        monkeypatch.setattr(holdings_module.shutil, "disk_usage", lambda _, disk=disk: disk)
+        if let:
+            place.holdings.check_room(SITE, site=False)
+        else:
+            with pytest.raises(TooMany):
+                place.holdings.check_room(SITE, site=False)
 
 
 def test_buffers_are_each_clients_own_and_come_back(place: Place) -> None:
@@ -217,7 +271,7 @@ def test_what_was_sealed_with_a_lost_key_is_left_alone(place: Place) -> None:
     held.job.wait()
     place.forget()
     store = PageStore(place.store.root, Seal(b"x" * 32))
-    assert Holdings(store, place.jobs, pending_idle=1, site_limit=1, limit=1).restore() == 0
+    assert Holdings(store, place.jobs, pending_idle=1, limits=limited()).restore() == 0
     assert place.store.folder(held.job.id).exists()
 
 
@@ -265,7 +319,7 @@ def test_a_buffer_whose_key_was_lost_begins_anew_and_holds_no_files_open(place: 
     old.insert(held.job.pages[0])
     place.forget()
     store = PageStore(place.store.root, Seal(b"x" * 32))
-    later = Holdings(store, place.jobs, pending_idle=1, site_limit=1, limit=1)
+    later = Holdings(store, place.jobs, pending_idle=1, limits=limited())
     later.restore()
     assert later.buffer(SITE, "1").leaves == ()
     assert list(store._locks) == [later.buffer(SITE, "1").owner] and not store.folder(old.owner).exists()

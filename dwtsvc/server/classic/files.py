@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from dwtsvc.errors import BadArguments, TooLarge
+from dwtsvc.buffer import Buffer
+from dwtsvc.errors import BadArguments, TooLarge, TooMany
 from dwtsvc.formats import PageEncoder
 from dwtsvc.server import loading, saving
 from dwtsvc.server.classic import uploading
@@ -18,6 +19,7 @@ from dwtsvc.server.gate.access import Access
 
 METHODS = Group()
 LARGEST_BASE64 = 64 << 20
+MOST_LOADED = 512 << 20  # bytes of files in one buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,20 @@ def take_in(
     if not 10 <= dpi <= 2400:
         raise BadArguments(f"A page cannot be drawn at {dpi:g} dpi", hint="Choose 10 to 2400.")
     place = client.place_of(at)
+    _count(client.buffer, len(file))
     leaves = loading.load(client.buffer, file, at=place, tags=client.tags(), dpi=dpi, gray=gray, password=password)
     return [[client.adopt(leaf).id for leaf in leaves]]
+
+
+def _count(buffer: Buffer, size: int) -> None:
+    """Raises TooMany for more bytes of files than one buffer takes; one that is empty begins anew."""
+    before = buffer.loaded if len(buffer) else 0
+    if before + size > MOST_LOADED:
+        raise TooMany(
+            f"Files of at most {MOST_LOADED >> 20} MiB can be loaded into a buffer",
+            hint="Remove its images, or use another client id.",
+        )
+    buffer.loaded = before + size
 
 
 @METHODS.method("SaveImages", Access.READ, Saved)
