@@ -24,7 +24,8 @@ from dwtsvc.errors import (
 from dwtsvc.jobs import Job, Jobs
 from dwtsvc.model import PageInfo, ScanRequest, Source
 from dwtsvc.outputs import Document, FileEach, NamePattern, Names, Output, StandardOutput
-from dwtsvc.pipeline import Developer, Written, arriving, collate, write_job, write_page
+from dwtsvc.pipeline.develop import Developer
+from dwtsvc.pipeline.writing import Written, arriving, collate, write_job, write_page
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS
 from dwtsvc_cli import output as out

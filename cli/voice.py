@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from dwtsvc.jobs import Job
-    from dwtsvc.pipeline import Written
+    from dwtsvc.pipeline.writing import Written
 
 
 class Voice:

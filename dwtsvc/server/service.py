@@ -104,7 +104,7 @@ class Service:
     def develop(self, mode: Mode) -> Develop:
         """What becomes of a scanned page before it is stored: the mode that was asked for, lossless and compact."""
         from dwtsvc.formats import PageEncoder
-        from dwtsvc.pipeline import Developer
+        from dwtsvc.pipeline.develop import Developer
 
         return Developer(mode, PageEncoder("png", quality=self.settings.quality), self.settings.quality, compact=True)
 

@@ -24,7 +24,7 @@ from dwtsvc.errors import (
 from dwtsvc.formats import PageEncoder
 from dwtsvc.jobs import Job, Jobs
 from dwtsvc.model import Encoding, JobState, Mode, ScanRequest
-from dwtsvc.pipeline import Developer
+from dwtsvc.pipeline.develop import Developer
 from dwtsvc.sealing import Seal
 from dwtsvc.server import holdings as holdings_module
 from dwtsvc.server.holdings import ACTIVE_JOBS_OF_A_SITE, Held, Holdings, Limits

@@ -26,7 +26,8 @@ from dwtsvc.jobs import Developed, Jobs
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster, ScanRequest, Source, Step
 from dwtsvc.outputs import Document, FileEach, NamePattern, Names
 from dwtsvc.parts import PartFile
-from dwtsvc.pipeline import RICHNESS, Developer, Written, collate, write_job, write_page
+from dwtsvc.pipeline.develop import RICHNESS, Developer
+from dwtsvc.pipeline.writing import Written, collate, write_job, write_page
 from dwtsvc.store import PageStore
 
 WIDTH, HEIGHT = 205, 151
