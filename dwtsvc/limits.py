@@ -1,0 +1,248 @@
+"""Work on what strangers made, in a child process with limits of time and memory.
+
+A parser that is led into a circle, or to want all memory there is, then ends one child and not the program. The child
+is a plain Python that imports what the function's module imports and nothing else. It is not believed either: from
+what it sends, only plain values and records of this project are built.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from enum import Enum
+from math import ceil
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
+
+from dwtsvc.errors import BadInput, DwtsvcError, by_word
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TIMEOUT = 60.0  # seconds
+MEMORY = 2 * 2**30  # bytes of address space: a page of 100 million pixels, twice, and the libraries
+FILE_SIZE = 256 * 2**20
+OPEN_FILES = 64
+COUNT = 8  # bytes that say how long a message is
+# No site module: the paths are ours, and hooks of the environment cost time. Warnings would go nowhere.
+PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from dwtsvc.limits import serve; serve()"
+START = (sys.executable, "-I", "-S", "-W", "ignore", "-c", PROGRAM)
+HOUSE = str(Path(__file__).parents[1])
+
+
+def confine(
+    *, memory: int | None = None, cpu: float | None = None, file_size: int | None = None, open_files: int | None = None
+) -> None:
+    """Limit this process for ever: bytes of address space, seconds of CPU, bytes a file, files open; and no core dump.
+
+    A limit that is lower already stays. Windows has none of these: there only the time limit of the parent holds.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    wanted = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_AS: memory,
+        resource.RLIMIT_CPU: cpu and ceil(cpu),
+        resource.RLIMIT_FSIZE: file_size,
+        resource.RLIMIT_NOFILE: open_files,
+    }
+    for which, limit in wanted.items():
+        if limit is not None:
+            _lower(which, limit)
+
+
+def run_limited(
+    function: Callable[..., T], *arguments: Any, timeout: float = TIMEOUT, memory: int = MEMORY, name: str = "The input"
+) -> T:
+    """`function(*arguments)` in a child with limits. A function of a module, with arguments that pickle knows.
+
+    Its DwtsvcError comes through as its own class. BadInput says when `name` took too long, needed too much memory, or
+    broke the child. The result is made of plain values and of records and enumerations of this project.
+    """
+    [result] = _results(function, arguments, False, timeout, memory, name)
+    return result  # type: ignore[no-any-return]
+
+
+def iterate_limited(
+    function: Callable[..., Iterator[T]],
+    *arguments: Any,
+    timeout: float = TIMEOUT,
+    memory: int = MEMORY,
+    name: str = "The input",
+) -> Iterator[T]:
+    """What a generator function yields in a child, one by one; `timeout` is for each. Close it, and the child ends."""
+    return _results(function, arguments, True, timeout, memory, name)
+
+
+def _results(
+    function: Callable[..., Any], arguments: tuple[Any, ...], many: bool, timeout: float, memory: int, name: str
+) -> Iterator[Any]:
+    call = pickle.dumps((function, arguments, many, timeout, memory))
+    with _Child(timeout, memory, name) as child:
+        child.send(call)
+        while True:
+            kind, value = child.receive()
+            if kind == "end":
+                return
+            if kind == "memory":
+                raise BadInput(f"{name} needs too much memory", why=f"more than {memory // 2**20:,} MiB")
+            if kind == "error":
+                _raise(value)
+            yield value
+
+
+class _Child:
+    """The process, and the clock that kills it."""
+
+    def __init__(self, timeout: float, memory: int, name: str) -> None:
+        self._timeout, self._memory, self._name = timeout, memory, name
+        self._late = False
+        self._process = subprocess.Popen(
+            [*START, HOUSE, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdin and self._process.stdout
+        self._to: BinaryIO = self._process.stdin  # type: ignore[assignment]
+        self._from: BinaryIO = self._process.stdout  # type: ignore[assignment]
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for file in (self._to, self._from):
+            with contextlib.suppress(OSError):
+                file.close()
+
+    def send(self, call: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError), self._clock():  # a child that is gone is told of by `receive`
+            self._to.write(call)
+            self._to.close()
+
+    def receive(self) -> tuple[str, Any]:
+        with self._clock():
+            count = int.from_bytes(self._from.read(COUNT), "big")
+            data = self._from.read(min(count, self._memory)) if count else b""
+        if not data or len(data) < count:
+            raise self._died()
+        return _read(data, self._name)
+
+    @contextlib.contextmanager
+    def _clock(self) -> Iterator[None]:
+        timer = threading.Timer(self._timeout, self._too_late)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _too_late(self) -> None:
+        self._late = True
+        self._process.kill()
+
+    def _died(self) -> BadInput:
+        code = self._process.wait()
+        if self._late or code == -_signal_number("SIGXCPU"):
+            return BadInput(f"{self._name} took too long", why=f"more than {self._timeout:g} seconds")
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return BadInput(f"{self._name} broke the program that read it", why=how)
+
+
+def _signal_number(name: str) -> int:
+    import signal
+
+    return int(getattr(signal, name, 0))
+
+
+class _Careful(pickle.Unpickler):
+    """Builds nothing but records and enumerations of this project: a pickle can otherwise call anything."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name) if module.split(".")[0] == "dwtsvc" else None
+        if isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum)):
+            return found
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+def _read(data: bytes, name: str) -> tuple[str, Any]:
+    try:
+        kind, value = _Careful(io.BytesIO(data)).load()
+    except Exception as error:  # a broken child may have sent anything
+        raise BadInput(f"{name} broke the program that read it", why="its answer makes no sense") from error
+    return kind, value
+
+
+def _raise(told: Any) -> NoReturn:
+    word, what, why, hint = told
+    raise by_word(word)(what, why=why, hint=hint)
+
+
+def serve() -> None:
+    """The child: reads one call from standard input, and writes what comes of it to what was standard output."""
+    import os
+
+    # a library that prints must not write into our messages
+    to = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    function, arguments, many, timeout, memory = pickle.load(sys.stdin.buffer)
+    confine(memory=memory, file_size=FILE_SIZE, open_files=OPEN_FILES)
+    try:
+        for item in _work(function, arguments, many, timeout):
+            _send(to, ("item", item))
+        _send(to, ("end", None))
+    except DwtsvcError as error:
+        _send(to, ("error", (error.word, error.what, error.why, error.hint)))
+    except MemoryError:
+        _send(to, ("memory", None))
+    except BrokenPipeError:
+        pass
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        _send(to, ("error", (DwtsvcError.word, "Internal error", why, "Please report it.")))
+    to.flush()
+    os._exit(0)  # taking the libraries down costs time, and nothing is open
+
+
+def _work(function: Callable[..., Any], arguments: tuple[Any, ...], many: bool, timeout: float) -> Iterator[Any]:
+    _more_time(timeout)
+    if not many:
+        yield function(*arguments)
+        return
+    for item in function(*arguments):
+        yield item
+        _more_time(timeout)
+
+
+def _more_time(seconds: float) -> None:
+    """So many seconds of CPU from now on: where the parent died, nobody else would end a circle."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (ceil(used.ru_utime + used.ru_stime + seconds) + 1, hard))
+
+
+def _lower(which: int, limit: int) -> None:
+    import resource
+
+    hard = resource.getrlimit(which)[1]
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(which, (limit, limit))
+
+
+def _send(to: BinaryIO, message: tuple[str, Any]) -> None:
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    to.write(len(data).to_bytes(COUNT, "big"))
+    to.write(data)
+    to.flush()
