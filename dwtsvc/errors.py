@@ -50,6 +50,7 @@ they mean in OCRmyPDF. The man page, README and `dwtsvc --exit-codes` print this
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 
 class DwtsvcError(Exception):
@@ -69,6 +70,9 @@ class DwtsvcError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}" if self.why else self.what
+
+    def __reduce__(self) -> tuple[partial[DwtsvcError], tuple[()]]:
+        return partial(type(self), self.what, why=self.why, hint=self.hint), ()
 
 
 class NothingFound(DwtsvcError):

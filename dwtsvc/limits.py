@@ -85,26 +85,20 @@ def iterate_limited(
 def _results(
     function: Callable[..., Any], arguments: tuple[Any, ...], many: bool, timeout: float, memory: int, name: str
 ) -> Iterator[Any]:
-    call = pickle.dumps((function, arguments, many, timeout, memory))
-    with _Child(timeout, memory, name) as child:
-        child.send(call)
-        while True:
-            kind, value = child.receive()
-            if kind == "end":
-                return
-            if kind == "memory":
-                raise BadInput(f"{name} needs too much memory", why=f"more than {memory // 2**20:,} MiB")
-            if kind == "error":
-                _raise(value)
-            yield value
+    with Child(memory) as child:
+        yield from child.call(function, arguments, many=many, timeout=timeout, name=name)
 
 
-class _Child:
-    """The process, and the clock that kills it."""
+class Child:
+    """A process with limits that does one call after another, and the clock that kills it. For one thread at a time.
 
-    def __init__(self, timeout: float, memory: int, name: str) -> None:
-        self._timeout, self._memory, self._name = timeout, memory, name
-        self._late = False
+    After a call that took too long or broke it, it is `dead`, and another child is needed.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._memory = memory
+        self._timeout, self._name = TIMEOUT, ""
+        self._late = self.dead = False
         self._process = subprocess.Popen(
             [*START, HOUSE, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -112,22 +106,47 @@ class _Child:
         self._to: BinaryIO = self._process.stdin  # type: ignore[assignment]
         self._from: BinaryIO = self._process.stdout  # type: ignore[assignment]
 
-    def __enter__(self) -> _Child:
+    def __enter__(self) -> Child:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def call(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], *, many: bool, timeout: float, name: str
+    ) -> Iterator[Any]:
+        """What the function answers, or with `many` what it yields. Raises as `run_limited`."""
+        self._timeout, self._name = timeout, name
+        self.dead = True  # until the answer is whole: nobody could tell the rest from the next one
+        self._send(pickle.dumps((function, arguments, many, timeout, self._memory)))
+        kind, value = self._receive()
+        while kind == "item":
+            yield value
+            kind, value = self._receive()
+        self.dead = False
+        if kind == "memory":
+            raise BadInput(f"{name} needs too much memory", why=f"more than {self._memory // 2**20:,} MiB")
+        if kind == "error":
+            _raise(value)
+
+    def kill(self) -> None:
+        """End it, whatever it does; the call that it does then fails. From any thread."""
+        self._process.kill()
+
+    def close(self) -> None:
+        self.dead = True
         self._process.kill()
         self._process.wait()
         for file in (self._to, self._from):
             with contextlib.suppress(OSError):
                 file.close()
 
-    def send(self, call: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError), self._clock():  # a child that is gone is told of by `receive`
+    def _send(self, call: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError), self._clock():  # a child that is gone is told of by `_receive`
             self._to.write(call)
-            self._to.close()
+            self._to.flush()
 
-    def receive(self) -> tuple[str, Any]:
+    def _receive(self) -> tuple[str, Any]:
         with self._clock():
             count = int.from_bytes(self._from.read(COUNT), "big")
             data = self._from.read(min(count, self._memory)) if count else b""
@@ -187,13 +206,21 @@ def _raise(told: Any) -> NoReturn:
 
 
 def serve() -> None:
-    """The child: reads one call from standard input, and writes what comes of it to what was standard output."""
+    """The child: reads calls from standard input, and writes what comes of them to what was standard output."""
     import os
 
     # a library that prints must not write into our messages
     to = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    function, arguments, many, timeout, memory = pickle.load(sys.stdin.buffer)
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent closed its end, or is gone
+        while True:
+            _answer(to, *pickle.load(sys.stdin.buffer))
+    os._exit(0)  # taking the libraries down costs time, and nothing is open
+
+
+def _answer(
+    to: BinaryIO, function: Callable[..., Any], arguments: tuple[Any, ...], many: bool, timeout: float, memory: int
+) -> None:
     confine(memory=memory, file_size=FILE_SIZE, open_files=OPEN_FILES)
     try:
         for item in _work(function, arguments, many, timeout):
@@ -204,12 +231,10 @@ def serve() -> None:
     except MemoryError:
         _send(to, ("memory", None))
     except BrokenPipeError:
-        pass
+        raise
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
         _send(to, ("error", (DwtsvcError.word, "Internal error", why, "Please report it.")))
-    to.flush()
-    os._exit(0)  # taking the libraries down costs time, and nothing is open
 
 
 def _work(function: Callable[..., Any], arguments: tuple[Any, ...], many: bool, timeout: float) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 from dwtsvc import errors
@@ -32,3 +33,10 @@ def test_every_word_names_one_class_and_an_unknown_one_is_internal() -> None:
 def test_an_error_reads_as_what_and_why() -> None:
     assert str(errors.PaperJam("Paper jam", why="status 6", hint="Clear it.")) == "Paper jam: status 6"
     assert str(errors.PaperJam("Paper jam")) == "Paper jam"
+
+
+def test_an_error_crosses_to_another_process_whole() -> None:
+    error = errors.WrongPassword("It is wrong", why="so it is", hint="Try another.")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is errors.WrongPassword
+    assert (copy.what, copy.why, copy.hint) == ("It is wrong", "so it is", "Try another.")

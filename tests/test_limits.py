@@ -172,3 +172,18 @@ def test_the_child_imports_no_more_than_its_function_needs() -> None:
     loaded = set(limits.run_limited(eval, "list(__import__('sys').modules)"))
     heavy = {"site", "PIL", "numpy", "pypdf", "pikepdf", "typer", "multiprocessing", "ctypes", "json", "dwtsvc.model"}
     assert not heavy & loaded
+
+
+def test_a_child_does_one_call_after_another_also_after_a_refusal() -> None:
+    with limits.Child() as child:
+        pids = [*child.call(os.getpid, (), many=False, timeout=30, name="It")]
+        with pytest.raises(WrongPassword):
+            list(child.call(refuse, (), many=False, timeout=30, name="It"))
+        pids += child.call(os.getpid, (), many=False, timeout=30, name="It")
+    assert len(set(pids)) == 1 and pids[0] != os.getpid()
+
+
+def test_a_child_that_was_not_heard_to_the_end_takes_no_other_call() -> None:
+    with limits.Child() as child:
+        next(child.call(range, (5,), many=True, timeout=30, name="It"))
+        assert child.dead

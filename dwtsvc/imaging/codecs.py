@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import struct
 import tempfile
@@ -234,6 +235,16 @@ def decode(path_or_file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int =
     with opened(path_or_file, max_pixels=max_pixels) as image:
         image.load()
         return ImageOps.exif_transpose(image)
+
+
+def draft_gray(image: Image.Image, dpi: float | None, least_dpi: float) -> float | None:
+    """Have a JPEG decoded to gray, with a half, a quarter or an eighth of its sides if that leaves `least_dpi`.
+
+    For an image that was just opened; what is no JPEG stays as it is. The dpi it has then.
+    """
+    width, share = image.width, min(1.0, least_dpi / dpi) if dpi and least_dpi else 1.0
+    image.draft("L", (math.ceil(width * share), math.ceil(image.height * share)))
+    return dpi * image.width / width if dpi else None
 
 
 @contextmanager

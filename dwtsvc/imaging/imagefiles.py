@@ -10,7 +10,7 @@ from typing import BinaryIO
 from PIL import Image, ImageOps
 
 from dwtsvc.errors import BadInput, FileAccess
-from dwtsvc.imaging.codecs import MAX_PIXELS, check_size, dpi_of, opened
+from dwtsvc.imaging.codecs import MAX_PIXELS, check_size, dpi_of, draft_gray, opened
 from dwtsvc.imaging.pdfread import Pages
 from dwtsvc.model import MM_PER_INCH
 
@@ -37,13 +37,58 @@ def images(
     is decoded, `max_pages` their number: a PDF with more is refused at once, other files after that many.
     Raises BadInput, FileAccess, and for PDF Encrypted and WrongPassword, when the picture concerned is asked for.
     """
-    if _is_pdf(source):
+    if is_pdf(source):
         yield from _pdf_pages(source, dpi, gray, password, max_pixels, max_pages)
     else:
         yield from _frames(source, max_pixels, max_pages)
 
 
-def _is_pdf(source: Source) -> bool:
+def count(source: Source, password: str | None = None) -> int:
+    """How many pictures or pages `images` would yield; no picture is decoded. Raises as that."""
+    if is_pdf(source):
+        with Pages(_for_pages(source), password) as pages:
+            return len(pages)
+    with opened(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        return getattr(image, "n_frames", 1) if image.format in SEVERAL else 1
+
+
+def picture(
+    source: Source,
+    index: int,
+    *,
+    dpi: float = 200,
+    gray: bool = False,
+    least_dpi: float = 0.0,
+    password: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Image.Image, float | None]:
+    """One picture by its index from 0, as `images` has it, and the dpi that it has now.
+
+    With `gray` a JPEG comes in gray and in as few of its pixels as leave `least_dpi`. Raises as `images`, and BadInput
+    where there is no such picture.
+    """
+    if is_pdf(source):
+        with Pages(_for_pages(source), password) as pages:
+            if index >= len(pages):
+                raise BadInput(f"There is no page {index + 1}", why=f"the PDF has {len(pages)}")
+            return _pdf_page(pages, index, dpi, gray, max_pixels, least_dpi)
+    with opened(io.BytesIO(source) if isinstance(source, bytes) else source, max_pixels=max_pixels) as image:
+        if not _go_to(image, index):
+            raise BadInput(f"There is no picture {index + 1}")
+        check_size("a picture of the file", image.size, max_pixels)
+        told = dpi_of(image)
+        if gray:
+            told = draft_gray(image, told, least_dpi)
+        image.load()
+        return ImageOps.exif_transpose(image), told
+
+
+def _for_pages(source: Source) -> str | bytes | os.PathLike[str]:
+    return source if isinstance(source, (str, bytes, os.PathLike)) else source.read()
+
+
+def is_pdf(source: Source) -> bool:
+    """Whether a file says that it is a PDF. Raises FileAccess."""
     if isinstance(source, bytes):
         return PDF_MARK in source[:PDF_MARK_WITHIN]
     if isinstance(source, (str, os.PathLike)):
@@ -85,22 +130,29 @@ def _go_to(image: Image.Image, number: int) -> bool:
 def _pdf_pages(
     source: Source, dpi: float, gray: bool, password: str | None, max_pixels: int, max_pages: int
 ) -> Iterator[tuple[Image.Image, float | None]]:
-    with Pages(source if isinstance(source, (str, bytes, os.PathLike)) else source.read(), password) as pages:
+    with Pages(_for_pages(source), password) as pages:
         if len(pages) > max_pages:
             raise BadInput("The PDF has too many pages", why=f"{len(pages)}, the limit is {max_pages}")
         for index in range(len(pages)):
-            jpeg = pages.embedded_jpeg(index)
-            if jpeg is None:
-                yield pages.image(index, dpi, gray, max_pixels=max_pixels), dpi
-            else:
-                yield _scanned(jpeg, gray, max_pixels, pages.size(index)[0])
+            yield _pdf_page(pages, index, dpi, gray, max_pixels)
 
 
-def _scanned(jpeg: bytes, gray: bool, max_pixels: int, width: float) -> tuple[Image.Image, float]:
+def _pdf_page(
+    pages: Pages, index: int, dpi: float, gray: bool, max_pixels: int, least_dpi: float = 0.0
+) -> tuple[Image.Image, float | None]:
+    jpeg = pages.embedded_jpeg(index)
+    if jpeg is None:
+        return pages.image(index, dpi, gray, max_pixels=max_pixels), dpi
+    return _scanned(jpeg, gray, max_pixels, pages.size(index)[0], least_dpi)
+
+
+def _scanned(
+    jpeg: bytes, gray: bool, max_pixels: int, width: float, least_dpi: float
+) -> tuple[Image.Image, float | None]:
     """The JPEG of a page `width` mm wide, and the dpi at which it fills the page."""
     with opened(io.BytesIO(jpeg), max_pixels=max_pixels, formats=("JPEG",)) as image:
+        dpi: float | None = image.width / (width / MM_PER_INCH)
         if gray:
-            image.draft("L", image.size)
+            dpi = draft_gray(image, dpi, least_dpi)
         image.load()
-        whole = image.convert("L") if gray else image.copy()
-    return whole, whole.width / (width / MM_PER_INCH)
+        return image.convert("L") if gray else image.copy(), dpi

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
-from PIL import Image
-
+from dwtsvc import pictures
 from dwtsvc.buffer import Buffer, Leaf
 from dwtsvc.errors import BadInput
 from dwtsvc.imaging import codecs
 from dwtsvc.imaging.imagefiles import images
-from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, plain
 from dwtsvc.imaging.streams import jpeg_header
-from dwtsvc.model import Encoding, PageInfo, Raster
+from dwtsvc.model import Encoding, PageInfo
+from dwtsvc.pictures import Picture
 from dwtsvc.server.thumbs import PAGE_PIXELS
 
 UNSTATED_DPI = 200.0
 MOST_PAGES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture in the form in which it is stored."""
-
-    encoding: Encoding
-    raster: Raster
-    content: bytes
 
 
 def load(
@@ -61,7 +49,7 @@ def _pictures(file: bytes, dpi: float, gray: bool, password: str | None) -> Iter
     for image, stated in images(
         file, dpi=dpi, gray=gray, password=password, max_pixels=PAGE_PIXELS, max_pages=MOST_PAGES
     ):
-        yield _lossless(plain(image), stated or dpi)
+        yield pictures.lossless(image, stated or dpi)
 
 
 def _as_it_is(file: bytes) -> Picture | None:
@@ -75,19 +63,8 @@ def _as_it_is(file: bytes) -> Picture | None:
     image = codecs.decode(io.BytesIO(file), max_pixels=PAGE_PIXELS)  # damage must be told now, not when it is shown
     if image.size != (header.width, header.height) or image.mode not in ("L", "RGB"):
         return None  # it lies on its side, or has other colours than a page
-    return Picture(Encoding.JPEG, _raster(image, codecs.dpi_of(image) or UNSTATED_DPI), file)
-
-
-def _lossless(image: Image.Image, dpi: float) -> Picture:
-    file = io.BytesIO()
-    codecs.encode(image, "png", file, dpi=dpi)
-    return Picture(Encoding.PNG, _raster(image, dpi), file.getvalue())
-
-
-def _raster(image: Image.Image, dpi: float) -> Raster:
-    channels, depth = CHANNELS_AND_DEPTH[image.mode]
-    line = math.ceil(image.width * channels * depth / 8)
-    return Raster(width=image.width, height=image.height, channels=channels, depth=depth, bytes_per_line=line, dpi=dpi)
+    raster = pictures.raster_of(image, codecs.dpi_of(image) or UNSTATED_DPI)
+    return Picture(encoding=Encoding.JPEG, raster=raster, content=file)
 
 
 def _store(buffer: Buffer, picture: Picture, number: int) -> PageInfo:

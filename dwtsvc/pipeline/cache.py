@@ -1,0 +1,69 @@
+"""What was found out about pages, by what they are and what was asked: read text does not change from run to run.
+
+One small JSON file a page, private, in a folder that may be deleted at any time; pixels are not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import xxhash
+
+from dwtsvc.disk import private
+from dwtsvc.pipeline.recipe import Done, Task
+from dwtsvc.records import BadRecord, pack, unpack
+from dwtsvc.version import __version__
+
+KEEP_DAYS = 30
+MOST_FILES = 20_000
+
+
+def load(task: Task) -> list[Done] | None:
+    """What an earlier run found out about this page with this recipe; None if nothing is known."""
+    file = _file(task)
+    if file is None:
+        return None
+    try:
+        records = json.loads(file.read_bytes())
+        found = [unpack(Done, record) for record in records]
+    except (OSError, ValueError, BadRecord):
+        return None
+    return [replace(done, number=task.number, back=task.back) for done in found]
+
+
+def save(task: Task, found: list[Done]) -> None:
+    """Remember it. A cache that cannot be written is no cache, and no error."""
+    file = _file(task)
+    if file is None:
+        return
+    text = json.dumps([replace(done, picture=None) for done in found], default=pack)
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(part, "w", opener=private) as out:
+            out.write(text)
+        part.replace(file)
+
+
+def prune(folder: Path) -> None:
+    """Delete what is old, and the oldest of too many."""
+    with contextlib.suppress(OSError):
+        files = sorted((entry.stat().st_mtime, entry.path) for part in folder.iterdir() for entry in os.scandir(part))
+        oldest = time.time() - KEEP_DAYS * 86400
+        for number, (when, path) in enumerate(reversed(files)):
+            if when < oldest or number >= MOST_FILES:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+
+
+def _file(task: Task) -> Path | None:
+    if task.cache is None or not task.checksum:
+        return None
+    asked = json.dumps([__version__, task.checksum, task.original.dpi, task.recipe], default=pack, sort_keys=True)
+    name = xxhash.xxh3_128_hexdigest(asked.encode())
+    return task.cache / name[:2] / f"{name[2:]}.json"

@@ -1,0 +1,185 @@
+"""What a page worker does to one page. Runs in a confined process, or on another machine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from PIL import Image
+
+from dwtsvc import pictures
+from dwtsvc.imaging import ocr
+from dwtsvc.imaging.imagefiles import picture
+from dwtsvc.model import Barcode, Step
+from dwtsvc.pictures import Picture
+from dwtsvc.pipeline import cache
+from dwtsvc.pipeline.recipe import DRAWN_AT, Done, Judged, Original, Recipe, Task
+from dwtsvc.text import Text
+
+NICE = 10  # the scanner comes first
+BLANK = 0.5  # a score above it
+
+
+def work(task: Task) -> list[Done]:
+    """All that the recipe asks of one page: one result, or several where it is parted.
+
+    Raises BadInput, FileAccess, Encrypted, MissingDependency, ChildProgramFailed. What an earlier run found out is
+    taken from the cache, and only the picture is made anew.
+    """
+    _settle()
+    known = cache.load(task)
+    if known is None:
+        made = list(_found(task))
+        cache.save(task, made)
+        return made
+    return [replace(done, picture=_repeated(task, done), cached=True) for done in known]
+
+
+@functools.cache
+def _settle() -> None:
+    """Be modest: lower priority, one thread a process."""
+    os.environ.update(OMP_THREAD_LIMIT="1", OPENBLAS_NUM_THREADS="1")
+    if sys.platform != "win32":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICE)
+
+
+def _found(task: Task) -> Iterator[Done]:
+    recipe = task.recipe
+    image, dpi, guessed = _opened(task)
+    start, turned = _upright(image, dpi, recipe)
+    parts = _parts(image, dpi, start, recipe)
+    for number, first in enumerate(parts, 1):
+        done = _one(task, image, dpi, first)
+        yield replace(done, part=number, parts=len(parts), turned=turned, guessed=guessed)
+
+
+def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) -> Done:
+    from dwtsvc.imaging import cleaning, edit
+
+    recipe = task.recipe
+    raw, raw_dpi = edit.apply_all(first, image, dpi)
+    then = cleaning.steps(raw, raw_dpi, recipe.cleaning)
+    now, now_dpi = edit.apply_all(then, raw, raw_dpi)
+    judged = _judged(raw, raw_dpi) if recipe.judge or recipe.skip_blank else None
+    text = _text(now, now_dpi, recipe, judged)
+    last = _reduction(now, now_dpi, recipe)
+    now, now_dpi = edit.apply_all(last, now, now_dpi)
+    steps = (*first, *then, *last)
+    return Done(
+        number=task.number,
+        back=task.back,
+        width=now.width,
+        height=now.height,
+        dpi=now_dpi,
+        steps=steps,
+        judged=judged,
+        barcodes=_barcodes(raw, recipe),
+        text=text,
+        picture=_picture(now, now_dpi, task) if steps else None,
+    )
+
+
+def _upright(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[tuple[Step, ...], float | None]:
+    """The turn that the page's own text asks for, and how sure that is; (), 0.0 where the text does not tell."""
+    if not recipe.orient:
+        return (), None
+    from dwtsvc.imaging.orientation import orientation
+
+    tessdata = recipe.reading.tessdata if recipe.reading else None
+    found = orientation(image, dpi, tessdata=tessdata)
+    if found is None or not found.degrees:
+        return (), found.confidence if found else 0.0
+    return (Step(name="rotate", values={"degrees": found.degrees}),), found.confidence
+
+
+def _parts(image: Image.Image, dpi: float, start: tuple[Step, ...], recipe: Recipe) -> list[tuple[Step, ...]]:
+    """The steps that lead to each page that lies in this one."""
+    if recipe.parting == "none":
+        return [start]
+    from dwtsvc.imaging import book, edit, photos
+
+    upright, dpi = edit.apply_all(start, image, dpi)
+    found = photos.find(upright, dpi) if recipe.parting == "photos" else book.halves(upright, dpi)
+    return [(*start, *steps) for steps in found] or [start]
+
+
+def _judged(image: Image.Image, dpi: float) -> Judged:
+    from dwtsvc.imaging import judge
+
+    blank = judge.blank(image)
+    return Judged(
+        blank=blank.score,
+        reason=blank.reason,
+        black=judge.black_sheet(image),
+        skew=judge.skew(image),
+        sharpness=judge.sharpness(image),
+    )
+
+
+def _barcodes(image: Image.Image, recipe: Recipe) -> tuple[Barcode, ...]:
+    if recipe.barcodes is None:
+        return ()
+    from dwtsvc.imaging import barcode
+
+    return tuple(barcode.read(image, types=recipe.barcodes or None))
+
+
+def _text(image: Image.Image, dpi: float, recipe: Recipe, judged: Judged | None) -> Text | None:
+    if recipe.reading is None or (recipe.skip_blank and judged and judged.blank > BLANK):
+        return None
+    return ocr.read(image, dpi, recipe.reading)
+
+
+def _reduction(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[Step, ...]:
+    """The step to the resolution at which pages are to be stored, if this one has more."""
+    wanted = recipe.store_dpi
+    if wanted is None or dpi <= wanted:
+        return ()
+    size = {
+        name: max(1, round(side * wanted / dpi)) for name, side in zip(("width", "height"), image.size, strict=True)
+    }
+    return (Step(name="resize", values={**size, "dpi": wanted}),)
+
+
+def _opened(task: Task) -> tuple[Image.Image, float, bool]:
+    """The page as its file has it, its dpi, and whether that is a guess. Gray and small if only text is wanted."""
+    original, recipe = task.original, task.recipe
+    gray, least = not recipe.looks, 0.0
+    if gray and recipe.reading:
+        least = ocr.wanted_dpi(recipe.reading)
+    image, told = _image(original, gray, least)
+    dpi = original.dpi or told
+    if dpi and (original.dpi or ocr.believable(dpi, *image.size)):
+        return image, dpi, False
+    return image, float(ocr.guess_dpi(*image.size)), True
+
+
+def _image(original: Original, gray: bool, least: float) -> tuple[Image.Image, float | None]:
+    if original.raster and original.encoding:
+        content = original.content if isinstance(original.content, bytes) else original.content.read_bytes()
+        return pictures.load(original.encoding, original.raster, content, gray=gray, least_dpi=least)
+    return picture(
+        original.content, original.index, dpi=DRAWN_AT, gray=gray, least_dpi=least, password=original.password
+    )
+
+
+def _picture(image: Image.Image, dpi: float, task: Task) -> Picture:
+    """The page as it is now: that of a JPEG as JPEG, others lossless."""
+    if task.original.lossy:
+        return pictures.lossy(image, dpi, task.recipe.quality)
+    return pictures.lossless(image, dpi)
+
+
+def _repeated(task: Task, done: Done) -> Picture | None:
+    """The picture that these steps made when they were found."""
+    from dwtsvc.imaging import edit
+
+    if not done.steps:
+        return None
+    image, dpi, _ = _opened(task)
+    return _picture(*edit.apply_all(done.steps, image, dpi), task)
