@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from dwtsvc.disk import NO_ROOM
-from dwtsvc.errors import BadArguments, DiskFull, FileAccess
+from dwtsvc.errors import DiskFull, FileAccess
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
+from dwtsvc.naming import NamePattern as NamePattern
 from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS
-
-FIELD = re.compile(r"\{(\w*)(?::0?(\d{1,2}))?\}")
-
-
-class NamePattern:
-    """A file name with {n} (page number; {n:03} pads it), {date}, {time} and {device} in it."""
-
-    FIELDS = ("n", "date", "time", "device")
-
-    def __init__(self, text: str, *, device: str, when: datetime) -> None:
-        self.text = text
-        for name, _ in FIELD.findall(text):
-            if name not in self.FIELDS:
-                hint = f"Choose from: {', '.join('{%s}' % field for field in self.FIELDS)}; {{n:03}} pads the number."
-                raise BadArguments(f"The file name has an unknown field {{{name}}}", hint=hint)
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", device).strip("-.") or "scanner"
-        self._values = {"date": f"{when:%Y-%m-%d}", "time": f"{when:%H%M%S}", "device": slug}
-        self.numbered = any(name == "n" for name, _ in FIELD.findall(text))
-        if not self.path(1).name:
-            raise BadArguments(f"'{text}' is not the name of a file")
-
-    def path(self, number: int) -> Path:
-        """The name of page `number`; without {n} the first is plain and later ones get "-2", "-3"."""
-        values: Mapping[str, str] = {**self._values, "n": str(number)}
-        path = Path(FIELD.sub(lambda match: values[match[1]].zfill(int(match[2] or 0)), self.text))
-        return path if self.numbered or number == 1 else path.with_stem(f"{path.stem}-{number}")
 
 
 class Output(Protocol):
@@ -85,11 +58,7 @@ class FileEach:
     def add(self, page: PageInfo, store: PageStore) -> list[Path]:
         part = self._next or self._names.reserve()
         self._next = part
-        # Also a page that is adopted is read once: its checksum must fit before the store lets it go.
-        with store.reading(page) as data, writing(part.target):
-            if not (self._encoder.copies(page) and part.adopt(store.path(page))):
-                self._encoder.write(page, data, part.file)
-                part.commit()
+        write_whole(part, page, store, self._encoder)
         self._next = None
         return [part.target]
 
@@ -100,6 +69,15 @@ class FileEach:
     def abort(self) -> None:
         if self._next:
             self._next.abort()
+
+
+def write_whole(part: PartFile, page: PageInfo, store: PageStore, encoder: PageEncoder) -> None:
+    """A page as a file of its own, without a copy where that can be."""
+    # Also a page that is adopted is read once: its checksum must fit before the store lets it go.
+    with store.reading(page) as data, writing(part.target):
+        if not (encoder.copies(page) and part.adopt(store.path(page))):
+            encoder.write(page, data, part.file)
+            part.commit()
 
 
 class Document:
@@ -121,9 +99,17 @@ class Document:
         return []
 
     def finish(self) -> list[Path]:
+        self._close()
+        return [self._part.commit()]
+
+    def finish_as(self, names: Iterator[Path]) -> Path:
+        """Like `finish`, under the first of the names that is free."""
+        self._close()
+        return self._part.commit_as(names)
+
+    def _close(self) -> None:
         with writing(self._part.target):
             self._writer.close()
-        return [self._part.commit()]
 
     def abort(self) -> None:
         self._part.abort()

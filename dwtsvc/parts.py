@@ -39,8 +39,7 @@ class PartFile:
     def commit(self) -> Path:
         """Make the file appear. Raises FileAccess when another file took the name meanwhile."""
         with writing(self.target):
-            self.file.flush()
-            os.fsync(self.file.fileno())
+            self._sync()
             try:
                 self._give_name()
             except FileExistsError:
@@ -49,6 +48,29 @@ class PartFile:
             self._close()
             sync_folder(self._place.parent)
         return self.target
+
+    def commit_as(self, names: Iterator[Path]) -> Path:
+        """Make the file appear under the first of these names in its folder that is free; without end, or it fails.
+
+        `force` does not hold here: a name that was found late replaces nothing. Raises FileAccess or DiskFull, and then
+        the part is still there to be aborted.
+        """
+        with writing(self.target):
+            self._sync()
+            for name in names:
+                # Its own part file takes the name that the part was made for.
+                if name == self.target or not is_taken(name):
+                    with contextlib.suppress(FileExistsError):
+                        _link(self._part, name)
+                        break
+            self.target = self._place = name
+            self._close()
+            sync_folder(name.parent)
+        return name
+
+    def _sync(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
 
     def _give_name(self) -> None:
         if self._force:
