@@ -30,6 +30,7 @@ __all__ = [
     "readable",
     "reduction",
     "resized",
+    "wanted_dpi",
 ]
 
 ENGINES = ("tesseract", "rapidocr")
@@ -114,14 +115,19 @@ def engines() -> dict[str, str | None]:
     return {"tesseract": tesseract.version(), "rapidocr": rapid.version()}
 
 
-def reduction(dpi: float, reading: Reading) -> float:
-    """How much smaller than scanned at `dpi` a page is read: more than 0, at most 1.
+def wanted_dpi(reading: Reading) -> float:
+    """The resolution at which a page is read that has more; endless for one that is read as it was scanned.
 
     Who decodes a page for `read` alone may decode it no larger: `image.draft("L", ...)` halves a JPEG for nothing.
     """
-    if reading.full or dpi <= 0:
-        return 1.0
-    return min(1.0, (FAST_DPI if reading.fast else USUAL_DPI) / dpi)
+    if reading.full:
+        return math.inf
+    return FAST_DPI if reading.fast else USUAL_DPI
+
+
+def reduction(dpi: float, reading: Reading) -> float:
+    """How much smaller than scanned at `dpi` a page is read: more than 0, at most 1."""
+    return min(1.0, wanted_dpi(reading) / dpi) if dpi > 0 else 1.0
 
 
 def read(image: Image.Image, dpi: float, reading: Reading) -> Text:

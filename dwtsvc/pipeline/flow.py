@@ -36,8 +36,8 @@ def flow(
 ) -> Iterator[Outcome]:
     """Yield the outcome of every page in the order in which they came in; at most `window` are in work at once.
 
-    Pages that come faster wait where they are, and whoever makes them goes on. `on_wait` is called a few times a second.
-    Raises what `incoming` raises, after the outcomes of the pages before.
+    Pages that come faster wait where they are, and whoever makes them goes on. `on_wait` is called a few times a
+    second. Raises what `incoming` raises, after the outcomes of the pages before.
     """
     working: deque[tuple[Task, Future[list[Done]]]] = deque()
     more, failure = True, None

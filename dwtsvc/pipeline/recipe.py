@@ -20,8 +20,9 @@ class Recipe:
 
     `orient` turns pages by what their text says; `parting` makes several pages of one: "photos" or "book"; `judge` asks
     whether a page is blank or black, how it leans and how sharp it is; `barcodes` are the types to read, () for all;
-    `reading` says how text is read, but not on blank pages with `skip_blank`. `store_dpi` reduces what is richer.
-    A page made anew from a JPEG becomes one of `quality`, every other stays lossless.
+    `reading` says how text is read, from a copy that was cleaned as `for_reading` says; not on blank pages with
+    `skip_blank`. `store_dpi` reduces what is richer. A page made anew from a JPEG becomes one of `quality`, every other
+    stays lossless.
     """
 
     orient: bool = False
@@ -30,6 +31,7 @@ class Recipe:
     judge: bool = False
     barcodes: tuple[str, ...] | None = None
     reading: Reading | None = None
+    for_reading: Cleaning = field(default_factory=Cleaning)
     skip_blank: bool = False
     store_dpi: float | None = None
     quality: int = 90
@@ -55,12 +57,13 @@ class Recipe:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
     """A page before anything was done: a stored page, which has an encoding and a raster, or picture `index` (from 0)
-    of an image file or PDF. `content` is a path, or its bytes; `lossy` says that it is a JPEG's; `dpi` is what its
-    owner says, against what the file says.
+    of an image file or PDF. `content` is a path, or its bytes; `dpi` is what its owner says, against the file's word.
+    `lossy` says that it is a JPEG's; `whole` that its picture is wanted even if no step changes it.
     """
 
     content: Path | bytes
     lossy: bool = False
+    whole: bool = False
     encoding: Encoding | None = None
     raster: Raster | None = None
     index: int = 0

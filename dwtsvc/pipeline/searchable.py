@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
+import os
+import pickle
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from dwtsvc.model import Encoding
+from dwtsvc.pictures import Picture
 from dwtsvc.pipeline.files import File
 from dwtsvc.pipeline.recipe import Done
-from dwtsvc.records import pack, unpack
+from dwtsvc.records import pack
 from dwtsvc.text import Text
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Layered:
 
     def __init__(self, target: BinaryIO, source: File, about: About, *, redo: bool) -> None:
         self._target, self._source, self._about, self._redo = target, source, about, redo
-        self._texts: Spool[Text] = Spool(Text)
-        self._images: Spool[Picture] = Spool(Picture)
+        self._texts: Spool[Text] = Spool()
+        self._images: Spool[Picture] = Spool()
         self._turns: dict[int, int] = {}
 
     def add(self, file: File, index: int, done: Done) -> None:
@@ -74,4 +74,51 @@ class Layered:
         elif done.picture:
             self._images[index] = done.picture
 
-    def finish(self) -> None: ...
+    def finish(self) -> None:
+        from dwtsvc.imaging import pdfoverlay
+
+        described = {name: value or None for name, value in pack(self._about).items()}
+        source = self._source
+        pdfoverlay.add_text(
+            source.content,
+            self._target,
+            self._texts,
+            replace=frozenset(self._texts) if self._redo else frozenset(),
+            images=self._images,
+            rotate=self._turns,
+            password=source.password,
+            **described,
+        )
+        self._texts.close()
+        self._images.close()
+
+
+Record = TypeVar("Record")
+
+
+class Spool(Mapping[int, Record]):
+    """Records by a number, in a file: those of two thousand pages would fill memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()
+        self._places: dict[int, tuple[int, int]] = {}
+
+    def __setitem__(self, number: int, record: Record) -> None:
+        data = pickle.dumps(record)
+        self._places[number] = self._file.seek(0, os.SEEK_END), len(data)
+        self._file.write(data)
+
+    def __getitem__(self, number: int) -> Record:
+        start, size = self._places[number]
+        self._file.seek(start)
+        record: Record = pickle.loads(self._file.read(size))  # written by this process, into a file that has no name
+        return record
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def close(self) -> None:
+        self._file.close()

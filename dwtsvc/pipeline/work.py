@@ -21,6 +21,7 @@ from dwtsvc.pipeline.recipe import DRAWN_AT, Done, Judged, Original, Recipe, Tas
 from dwtsvc.text import Text
 
 NICE = 10  # the scanner comes first
+MOVING = ("trim", "crop", "deskew", "rotate", "extract", "resize")
 BLANK = 0.5  # a score above it
 
 
@@ -66,7 +67,7 @@ def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) ->
     then = cleaning.steps(raw, raw_dpi, recipe.cleaning)
     now, now_dpi = edit.apply_all(then, raw, raw_dpi)
     judged = _judged(raw, raw_dpi) if recipe.judge or recipe.skip_blank else None
-    text = _text(now, now_dpi, recipe, judged)
+    text = None if _nothing_to_read(recipe, judged) else _text(now, now_dpi, recipe)
     last = _reduction(now, now_dpi, recipe)
     now, now_dpi = edit.apply_all(last, now, now_dpi)
     steps = (*first, *then, *last)
@@ -80,7 +81,7 @@ def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) ->
         judged=judged,
         barcodes=_barcodes(raw, recipe),
         text=text,
-        picture=_picture(now, now_dpi, task) if steps else None,
+        picture=_picture(now, now_dpi, task) if steps or task.original.whole else None,
     )
 
 
@@ -129,10 +130,19 @@ def _barcodes(image: Image.Image, recipe: Recipe) -> tuple[Barcode, ...]:
     return tuple(barcode.read(image, types=recipe.barcodes or None))
 
 
-def _text(image: Image.Image, dpi: float, recipe: Recipe, judged: Judged | None) -> Text | None:
-    if recipe.reading is None or (recipe.skip_blank and judged and judged.blank > BLANK):
+def _nothing_to_read(recipe: Recipe, judged: Judged | None) -> bool:
+    return recipe.skip_blank and judged is not None and judged.blank > BLANK
+
+
+def _text(image: Image.Image, dpi: float, recipe: Recipe) -> Text | None:
+    if recipe.reading is None:
         return None
-    return ocr.read(image, dpi, recipe.reading)
+    from dwtsvc.imaging import cleaning, edit
+
+    # Steps that keep the size: what is read must lie where the page shows it.
+    steps = [step for step in cleaning.steps(image, dpi, recipe.for_reading) if step.name not in MOVING]
+    cleaned, dpi = edit.apply_all(steps, image, dpi)
+    return ocr.read(cleaned, dpi, recipe.reading)
 
 
 def _reduction(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[Step, ...]:
@@ -149,9 +159,8 @@ def _reduction(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[Step, ..
 def _opened(task: Task) -> tuple[Image.Image, float, bool]:
     """The page as its file has it, its dpi, and whether that is a guess. Gray and small if only text is wanted."""
     original, recipe = task.original, task.recipe
-    gray, least = not recipe.looks, 0.0
-    if gray and recipe.reading:
-        least = ocr.wanted_dpi(recipe.reading)
+    gray = not (recipe.looks or original.whole)
+    least = ocr.wanted_dpi(recipe.reading) if gray and recipe.reading else 0.0
     image, told = _image(original, gray, least)
     dpi = original.dpi or told
     if dpi and (original.dpi or ocr.believable(dpi, *image.size)):
@@ -179,7 +188,7 @@ def _repeated(task: Task, done: Done) -> Picture | None:
     """The picture that these steps made when they were found."""
     from dwtsvc.imaging import edit
 
-    if not done.steps:
+    if not (done.steps or task.original.whole):
         return None
     image, dpi, _ = _opened(task)
     return _picture(*edit.apply_all(done.steps, image, dpi), task)
