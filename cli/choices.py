@@ -51,3 +51,16 @@ def barcode_types(incomplete: str) -> list[str]:
 
 def barcode_engine(incomplete: str) -> list[str]:
     return _starting(["auto", "zxing", "zbar", "both"], incomplete)
+
+
+def language(incomplete: str) -> list[str]:
+    """The last of the languages that are being typed, after those before it."""
+    from dwtsvc.errors import DwtsvcError
+    from dwtsvc.imaging.ocr import languages
+
+    before, plus, last = incomplete.rpartition("+")
+    try:
+        known = [word for word in languages() if word != "osd"]
+    except DwtsvcError:
+        return []
+    return [f"{before}{plus}{word}" for word in _starting(known, last)]

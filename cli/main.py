@@ -17,6 +17,7 @@ COMMANDS = {
     "scan": "Scan pages into files.",
     "pdf": "Put PDFs together and take them apart, protect them, and look into them.",
     "devices": "List the scanners and what they can do.",
+    "ocr": "Read the text of images and PDFs.",
     "barcode": "Read the barcodes of images and PDFs.",
     "serve": "Run the service that browsers and programs on this machine scan through.",
     "status": "Show whether the service runs, where it answers, and what it does.",

@@ -93,6 +93,12 @@ class Settings:
     )
     origin_cache_limit: int = _setting(2 << 30, kinds.BYTES, "What the pages of one web site may take on the disk.")
     memory_limit: int = _setting(256 << 20, kinds.BYTES, "Memory for thumbnails and images in work.")
+    language: str = _setting(
+        "eng", kinds.LANGUAGES, "The languages that text is read in, as tesseract names them: `deu+eng`."
+    )
+    tessdata: str | None = _setting(
+        None, kinds.optional(kinds.TEXT), "The folder with tesseract's models; auto is where tesseract looks."
+    )
     fetch_sources: bool = _setting(
         False, kinds.SWITCH, "The service may fetch an image from an https address that a web site names."
     )

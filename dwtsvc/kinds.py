@@ -164,6 +164,12 @@ def _within(value: N, low: N, high: N) -> N:
     return value
 
 
+def _languages(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_/-]{2,40}(\+[A-Za-z0-9_/-]{2,40})*", text):
+        raise ValueError(text)
+    return text
+
+
 def _something(text: str) -> str:
     if not text:
         raise ValueError(text)
@@ -171,6 +177,7 @@ def _something(text: str) -> str:
 
 
 TEXT = Kind("any text", str)
+LANGUAGES = Kind("languages as tesseract names them, with + between: eng, deu+eng", _languages)
 SWITCH = Kind("on or off (also true, false, yes, no, 1, 0)", _on_off, lambda value: "on" if value else "off")
 DEVICE = Kind("the id of a device as `dwtsvc devices` lists it", _something)
 SIZE = Kind(f"auto, {', '.join(PAPERS)}, or WIDTHxHEIGHT with mm, cm or in", _size)

@@ -192,9 +192,15 @@ class _Careful(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name}")
 
 
+def loads(data: bytes) -> Any:
+    """What was pickled, if it is made of plain values, records and enumerations of this project; else UnpicklingError,
+    or whatever error nonsense leads to."""
+    return _Careful(io.BytesIO(data)).load()
+
+
 def _read(data: bytes, name: str) -> tuple[str, Any]:
     try:
-        kind, value = _Careful(io.BytesIO(data)).load()
+        kind, value = loads(data)
     except Exception as error:  # a broken child may have sent anything
         raise BadInput(f"{name} broke the program that read it", why="its answer makes no sense") from error
     return kind, value

@@ -1,6 +1,6 @@
 """What was found out about pages, by what they are and what was asked: read text does not change from run to run.
 
-One small JSON file a page, private, in a folder that may be deleted at any time; pixels are not kept.
+One small file a page, private, in a folder that may be deleted at any time; pixels are not kept.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from pathlib import Path
 import xxhash
 
 from dwtsvc.disk import private
+from dwtsvc.limits import loads
 from dwtsvc.pipeline.recipe import Done, Task
-from dwtsvc.records import BadRecord, pack, unpack
+from dwtsvc.records import pack
 from dwtsvc.version import __version__
 
 KEEP_DAYS = 30
@@ -29,11 +31,10 @@ def load(task: Task) -> list[Done] | None:
     if file is None:
         return None
     try:
-        records = json.loads(file.read_bytes())
-        found = [unpack(Done, record) for record in records]
-    except (OSError, ValueError, BadRecord):
+        found: list[Done] = loads(file.read_bytes())
+        return [replace(done, number=task.number, back=task.back) for done in found]
+    except Exception:  # nonsense in the file is as good as no file
         return None
-    return [replace(done, number=task.number, back=task.back) for done in found]
 
 
 def save(task: Task, found: list[Done]) -> None:
@@ -41,12 +42,12 @@ def save(task: Task, found: list[Done]) -> None:
     file = _file(task)
     if file is None:
         return
-    text = json.dumps([replace(done, picture=None) for done in found], default=pack)
+    data = pickle.dumps([replace(done, picture=None) for done in found])
     part = file.with_name(f"{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(part, "w", opener=private) as out:
-            out.write(text)
+        with open(part, "wb", opener=private) as out:
+            out.write(data)
         part.replace(file)
 
 
@@ -66,4 +67,4 @@ def _file(task: Task) -> Path | None:
         return None
     asked = json.dumps([__version__, task.checksum, task.original.dpi, task.recipe], default=pack, sort_keys=True)
     name = xxhash.xxh3_128_hexdigest(asked.encode())
-    return task.cache / name[:2] / f"{name[2:]}.json"
+    return task.cache / name[:2] / name[2:]

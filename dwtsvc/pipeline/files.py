@@ -47,16 +47,26 @@ class File:
             )
 
     def tasks(
-        self, recipe: Recipe, wanted: Container[int], *, first: int, cache: Path | None, dpi: float | None = None
+        self,
+        recipe: Recipe,
+        wanted: Container[int],
+        *,
+        first: int,
+        cache: Path | None,
+        dpi: float | None = None,
+        whole: bool = False,
     ) -> Iterator[tuple[int, Task]]:
-        """The pages of the wanted indices as tasks, each with its index; their numbers count from `first`."""
+        """The pages of the wanted indices as tasks, each with its index; their numbers count from `first`.
+
+        With `whole` a picture of every page is wanted, changed or not.
+        """
         for index in range(self.survey.pages):
             if index in wanted:
                 original = Original(
                     content=self.content,
                     index=index,
-                    lossy=self.survey.jpeg,
-                    whole=not (self.survey.jpeg or self.survey.pdf),
+                    lossy=self.survey.jpeg or self.survey.pdf,
+                    whole=whole or not (self.survey.jpeg or self.survey.pdf),
                     dpi=dpi,
                     password=self.password,
                 )

@@ -64,8 +64,8 @@ def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) ->
 
     recipe = task.recipe
     raw, raw_dpi = edit.apply_all(first, image, dpi)
-    then = cleaning.steps(raw, raw_dpi, recipe.cleaning)
-    now, now_dpi = edit.apply_all(then, raw, raw_dpi)
+    now, then = cleaning.cleaned(raw, raw_dpi, recipe.cleaning)
+    now_dpi = raw_dpi
     judged = _judged(raw, raw_dpi) if recipe.judge or recipe.skip_blank else None
     text = None if _nothing_to_read(recipe, judged) else _text(now, now_dpi, recipe)
     last = _reduction(now, now_dpi, recipe)
