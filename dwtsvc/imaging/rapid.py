@@ -39,9 +39,10 @@ def version() -> str | None:
     from importlib.metadata import version as version_of
 
     try:
-        return [version_of(name) for name in PACKAGES][0]
+        versions = [version_of(name) for name in PACKAGES]
     except PackageNotFoundError:
         return None
+    return versions[0]
 
 
 def check() -> None:
@@ -90,7 +91,9 @@ def _found(result: Any, size: tuple[int, int]) -> tuple[list[Piece], list[list[P
 
 
 def _told_words(told: Iterable[Any], size: tuple[int, int]) -> list[Piece]:
-    return [(legible(text), _box(corners, size), 100 * float(score)) for text, score, corners in told if corners is not None]
+    return [
+        (legible(text), _box(corners, size), 100 * float(score)) for text, score, corners in told if corners is not None
+    ]
 
 
 def _box(corners: Any, size: tuple[int, int]) -> Box:
@@ -104,7 +107,9 @@ def lines_of(pieces: Sequence[Piece], told: Sequence[list[Piece]]) -> Iterator[L
     """The lines of a page in reading order: pieces beside each other become one."""
     kept = [number for number, (text, _, _) in enumerate(pieces) if text]
     for row in rows([pieces[number][1] for number in kept]):
-        words = [word for piece in row.pieces for word in words_of(pieces[kept[piece.number]], told[kept[piece.number]])]
+        words = [
+            word for piece in row.pieces for word in words_of(pieces[kept[piece.number]], told[kept[piece.number]])
+        ]
         yield Line(words=tuple(words), box=_around(row), block=row.block, paragraph=row.paragraph)
 
 

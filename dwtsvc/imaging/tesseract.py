@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dwtsvc.errors import BadArguments, BadInput, ChildProgramFailed, MissingDependency
+from dwtsvc.errors import BadArguments, ChildProgramFailed, MissingDependency
 from dwtsvc.imaging.characters import legible
 from dwtsvc.text import Box, Line, Text, Word
 
@@ -159,7 +159,7 @@ def _word(row: Row) -> Word:
 
 
 def version() -> str | None:
-    """"5.3.0"; None where tesseract is not installed or does not work."""
+    """ "5.3.0"; None where tesseract is not installed or does not work."""
     path = shutil.which(PROGRAM)
     return _version_of(path) if path else None
 
@@ -208,9 +208,17 @@ def check(names: Iterable[str], tessdata: str | None) -> None:
 
 
 def _missing() -> MissingDependency:
-    return MissingDependency("Tesseract is not installed", hint=_how({
-        "apt-get": "tesseract-ocr", "dnf": "tesseract", "pacman": "tesseract tesseract-data-eng", "brew": "tesseract"
-    }))
+    return MissingDependency(
+        "Tesseract is not installed",
+        hint=_how(
+            {
+                "apt-get": "tesseract-ocr",
+                "dnf": "tesseract",
+                "pacman": "tesseract tesseract-data-eng",
+                "brew": "tesseract",
+            }
+        ),
+    )
 
 
 def _install(names: list[str], tessdata: str | None) -> str:

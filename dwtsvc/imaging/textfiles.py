@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from dwtsvc.errors import BadArguments
@@ -54,7 +54,7 @@ def text(pages: Iterable[Text]) -> str:
 
 
 def hocr(pages: Iterable[Text], title: str = "") -> str:
-    """hOCR 1.2 as XHTML: pages, blocks, paragraphs, lines and words with their boxes; confidence of words as x_wconf."""
+    """hOCR 1.2 as XHTML: pages, blocks, paragraphs, lines and words with boxes; the confidence of words as x_wconf."""
     return "".join(stream("hocr", pages, title))
 
 
@@ -106,7 +106,9 @@ def _hocr_page(number: int, page: Text) -> str:
     parts = [f'  <div class="ocr_page" id="page_{number}" title="{facts}">\n']
     paragraphs = lines = words = 0
     for block, members in enumerate(_blocks(page), 1):
-        parts.append(f'   <div class="ocr_carea" id="block_{number}_{block}" title="{_bbox(_around(sum(members, [])))}">\n')
+        parts.append(
+            f'   <div class="ocr_carea" id="block_{number}_{block}" title="{_bbox(_around([*chain(*members)]))}">\n'
+        )
         for paragraph in members:
             paragraphs += 1
             title = _bbox(_around(paragraph))
@@ -150,7 +152,7 @@ def _alto_page(number: int, page: Text) -> str:
     ]
     paragraphs = lines = words = 0
     for block, members in enumerate(_blocks(page), 1):
-        parts.append(f'    <ComposedBlock ID="block_{number}_{block}" {_place(_around(sum(members, [])))}>\n')
+        parts.append(f'    <ComposedBlock ID="block_{number}_{block}" {_place(_around([*chain(*members)]))}>\n')
         for paragraph in members:
             paragraphs += 1
             parts.append(f'     <TextBlock ID="par_{number}_{paragraphs}" {_place(_around(paragraph))}>\n')
@@ -177,7 +179,7 @@ def _tsv(pages: Iterable[Text], _: str) -> Iterator[str]:
 def _tsv_rows(number: int, page: Text) -> Iterator[str]:
     yield _tsv_row(1, (number, 0, 0, 0, 0), (0, 0, page.width, page.height))
     for block, members in enumerate(_blocks(page), 1):
-        yield _tsv_row(2, (number, block, 0, 0, 0), _around(sum(members, [])))
+        yield _tsv_row(2, (number, block, 0, 0, 0), _around([*chain(*members)]))
         for paragraph, lines in enumerate(members, 1):
             yield _tsv_row(3, (number, block, paragraph, 0, 0), _around(lines))
             for row, line in enumerate(lines, 1):
