@@ -21,25 +21,28 @@ LOWEST, HIGHEST = 40, 4_800
 def guess_dpi(width: int, height: int) -> int:
     """An estimate for an image of `width` x `height` pixels that does not tell its resolution; 50 to 1,200.
 
-    First the resolution of scanners at which the image is, within 2 %, a sheet of A4, Letter, Legal, A5, A3, A6, a
-    card or a third of A4, upright or across. Then, for one at least twice as long as wide, that at which it is as wide
-    as a till roll (80 or 58 mm, within 6 %). Failing both, what makes its short side as long as that of A4.
+    First it is taken for a sheet of A4, Letter, Legal, A5, A3, A6, a card or a third of A4, upright or across, scanned
+    at a resolution that scanners offer: the likeliest pair that fits within 2 %. Then, if it is at least twice as long
+    as wide, for a till roll (80 or 58 mm wide, within 6 %). Failing both, its short side is that of A4.
     """
     short, long = sorted((max(1, width), max(1, height)))
-    for paper in PAPERS:
-        for dpi in SCANNED_AT:
-            if all(_alike(*pair, dpi) for pair in zip((short, long), sorted(paper), strict=True)):
-                return dpi
-    if long >= ROLL_ASPECT * short:
-        for roll in ROLLS_MM:
-            for dpi in SCANNED_AT:
-                if _alike(short, roll, dpi, ROLL_ALIKE):
-                    return dpi
+    sheets = [
+        (paper + place, dpi)
+        for paper, sides in enumerate(PAPERS)
+        for place, dpi in enumerate(SCANNED_AT)
+        if _off(short, min(sides), dpi) <= ALIKE and _off(long, max(sides), dpi) <= ALIKE
+    ]
+    if sheets:
+        return min(sheets)[1]
+    rolls = [(_off(short, roll, dpi), dpi) for roll in ROLLS_MM for dpi in SCANNED_AT]
+    if long >= ROLL_ASPECT * short and min(rolls)[0] <= ROLL_ALIKE:
+        return min(rolls)[1]
     return min(1_200, max(50, round(short / PAPERS[0][0] * MM_PER_INCH)))
 
 
-def _alike(pixels: int, mm: float, dpi: int, within: float = ALIKE) -> bool:
-    return abs(pixels / dpi * MM_PER_INCH / mm - 1) <= within
+def _off(pixels: int, mm: float, dpi: int) -> float:
+    """How far so many pixels are from so many millimetres, as a part of these."""
+    return abs(pixels / dpi * MM_PER_INCH / mm - 1)
 
 
 def believable(dpi: float, width: int, height: int) -> bool:

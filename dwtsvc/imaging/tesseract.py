@@ -134,7 +134,7 @@ def _complaint(status: int, said: str) -> str:
 
 
 def _rows(table: str) -> Iterator[Row]:
-    for line in table.splitlines()[1:]:
+    for line in table.split("\n")[1:]:  # a word may hold what else ends a line in Unicode
         cells = line.split("\t")
         if len(cells) == 12 and cells[0] in (LINE, WORD):
             level, _, block, paragraph, number, _, left, top, width, height, confidence, text = cells

@@ -82,7 +82,7 @@ def stream(format: str, pages: Iterable[Text], title: str = "") -> Iterator[str]
 
 def _text(pages: Iterable[Text], _: str) -> Iterator[str]:
     for page in pages:
-        yield page.plain + PAGE_END
+        yield _plain(page) + PAGE_END
 
 
 def _hocr(pages: Iterable[Text], title: str) -> Iterator[str]:
@@ -212,14 +212,20 @@ def _json_page(number: int, page: Text) -> dict[str, object]:
         "languages": page.languages,
         "engine": page.engine,
         "confidence": None if sure is None else round(sure, 2),
-        "text": page.plain,
+        "text": _plain(page),
         "lines": [_json_line(line) for line in page.lines],
     }
 
 
 def _json_line(line: Line) -> dict[str, object]:
-    words = [{"text": each.text, "box": each.box, "confidence": round(each.confidence, 2)} for each in line.words]
+    words = [
+        {"text": legible(each.text), "box": each.box, "confidence": round(each.confidence, 2)} for each in line.words
+    ]
     return {"box": line.box, "words": words}
+
+
+def _plain(page: Text) -> str:
+    return "\n".join(map(legible, page.plain.split("\n")))
 
 
 def _blocks(page: Text) -> Iterator[list[list[Line]]]:
