@@ -14,14 +14,17 @@ from typing import Protocol, Self
 from PIL import Image
 
 from dwtsvc.errors import BadArguments, InvalidOutput
+from dwtsvc.imaging import attachments, glyphless, pdfa, textlayer
 from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, image_bands, plain, to_8bit
 from dwtsvc.imaging.streams import Jpeg, encode_g4, jpeg_header
+from dwtsvc.text import Text
 
 PRODUCER = "dwtsvc"
 POINTS_PER_INCH = 72
 LARGEST_PAGE = 14_400  # points; readers refuse more, so longer pages count in larger units
 LIMIT = 9_999_999_999  # the cross-reference table has ten digits
 DEFLATE_LEVEL = 3
+LAYER_LEVEL = 6
 
 CATALOG, PAGES, INFO = 1, 2, 3
 SPACES = {1: "/DeviceGray", 3: "/DeviceRGB", 4: "/DeviceCMYK"}
@@ -37,15 +40,36 @@ class PdfWriter:
     """Pages of one image each. Every add_ method says the page's pixels and dpi; its paper size follows from them.
 
     A page added is written at once. Close it, or use it as a context; without close the file is no PDF.
+    A text given with a page becomes an invisible layer over it; it is stretched over the page, so that it may have been
+    read at another size than the image has. `conformance` is None, "pdfa-2b" or "pdfa-3b"; InvalidOutput then is for
+    what that cannot hold, such as CMYK.
     """
 
     def __init__(
-        self, file: Sink, *, title: str = "", producer: str = PRODUCER, created: datetime | None = None
+        self,
+        file: Sink,
+        *,
+        title: str = "",
+        author: str = "",
+        subject: str = "",
+        keywords: str = "",
+        producer: str = PRODUCER,
+        created: datetime | None = None,
+        conformance: str | None = None,
     ) -> None:
         self._file = file
-        self._title = title
-        self._producer = producer
-        self._created = created or datetime.now().astimezone()
+        self._conformance = pdfa.checked(conformance)
+        self._described = pdfa.Description(
+            title=title,
+            author=author,
+            subject=subject,
+            keywords=keywords,
+            producer=producer,
+            created=created if created and created.tzinfo else (created or datetime.now()).astimezone(),
+        )
+        self._codes = glyphless.Codes()
+        self._font = 0  # its object, numbered when the first text comes and written at the end
+        self._attached: dict[str, int] = {}
         self._position = 0
         self._offsets = array("Q", [0, 0, 0, 0])  # of each object; 0 is the free list's head
         self._kids = array("L")
@@ -72,6 +96,7 @@ class PdfWriter:
         width: int | None = None,
         height: int | None = None,
         components: int | None = None,
+        text: Text | None = None,
     ) -> None:
         """Embed a JPEG byte for byte; InvalidOutput when a size told differs from what the JPEG says of itself."""
         header = jpeg_header(data)
@@ -83,60 +108,94 @@ class PdfWriter:
         # Adobe programs store CMYK inverted and mark it; PDF readers do not undo that by themselves
         inverted = header.components == 4 and header.transform is not None
         entries = f"/Filter /DCTDecode{' /Decode [1 0 1 0 1 0 1 0]' if inverted else ''}"
-        self._add_page(header.width, header.height, dpi, SPACES[header.components], 8, entries, [data], len(data))
+        self._add_page(header.width, header.height, dpi, header.components, 8, entries, [data], len(data), text)
 
-    def add_g4(self, data: Jpeg, *, width: int, height: int, dpi: float) -> None:
+    def add_g4(self, data: Jpeg, *, width: int, height: int, dpi: float, text: Text | None = None) -> None:
         """Embed a CCITT group 4 stream whose black runs are black, as `encode_g4` and single-strip TIFFs have it."""
         how = f"/DecodeParms << /K -1 /Columns {width} /Rows {height} >>"
-        self._add_page(width, height, dpi, SPACES[1], 1, f"/Filter /CCITTFaxDecode {how}", [data], len(data))
+        self._add_page(width, height, dpi, 1, 1, f"/Filter /CCITTFaxDecode {how}", [data], len(data), text)
 
     def add_flate(
-        self, bands: Iterable[bytes | memoryview], *, width: int, height: int, channels: int, dpi: float, depth: int = 8
+        self,
+        bands: Iterable[bytes | memoryview],
+        *,
+        width: int,
+        height: int,
+        channels: int,
+        dpi: float,
+        depth: int = 8,
+        text: Text | None = None,
     ) -> None:
         """Embed packed rows losslessly: 1 (gray) or 3 (RGB) channels of 8 bits, or 1 bit with 1 = white."""
         if channels not in (1, 3) or depth not in (1, 8):
             raise BadArguments(f"A PDF page of {channels} channels and {depth} bits is not supported")
-        self._add_page(width, height, dpi, SPACES[channels], depth, "/Filter /FlateDecode", _deflated(bands), None)
+        self._add_page(width, height, dpi, channels, depth, "/Filter /FlateDecode", _deflated(bands), None, text)
 
-    def add_image(self, image: Image.Image, *, dpi: float) -> None:
+    def add_image(self, image: Image.Image, *, dpi: float, text: Text | None = None) -> None:
         """Add an image losslessly: g4 for 1 bit, deflate for the rest; 16-bit gray keeps its high bytes."""
         image = to_8bit(plain(image))
         if image.mode == "1":
-            self.add_g4(encode_g4(image), width=image.width, height=image.height, dpi=dpi)
+            self.add_g4(encode_g4(image), width=image.width, height=image.height, dpi=dpi, text=text)
         else:
             channels, _ = CHANNELS_AND_DEPTH[image.mode]
-            self.add_flate(image_bands(image), width=image.width, height=image.height, channels=channels, dpi=dpi)
+            size = {"width": image.width, "height": image.height}
+            self.add_flate(image_bands(image), **size, channels=channels, dpi=dpi, text=text)
+
+    def attach(self, name: str, data: bytes, mime: str, description: str = "") -> None:
+        """Attach a file that the whole document is about. BadArguments where the name is empty or taken;
+        InvalidOutput in PDF/A-2, which allows no files but PDF/A."""
+        if self._conformance == "pdfa-2b":
+            raise InvalidOutput(f"PDF/A-2b cannot hold the file '{name}'", hint="Write PDF/A-3b.")
+        if not name or name in self._attached:
+            raise BadArguments(f"An attached file needs a name of its own, not '{name}'")
+        self._attached[name] = attachments.add(self._object, name, data, mime, description, self._described.created)
 
     def close(self) -> None:
         """Write the page tree, the cross-reference table and the trailer; the file itself stays open."""
         if not self._kids:
             raise InvalidOutput("A PDF needs at least one page")
-        self._begin(CATALOG)
-        self._write(f"<< /Type /Catalog /Pages {PAGES} 0 R >>\nendobj\n".encode())
-        self._begin(PAGES)
+        if self._font:
+            for number, body in enumerate(glyphless.objects(self._codes, self._font), self._font):
+                self._object(body, number)
+        entries = self._intent() + attachments.entries(self._attached)
+        self._object(f"<< /Type /Catalog /Pages {PAGES} 0 R{entries} >>".encode(), CATALOG)
         kids = " ".join(f"{kid} 0 R" for kid in self._kids)
-        self._write(f"<< /Type /Pages /Count {self.pages} /Kids [{kids}] >>\nendobj\n".encode())
-        self._begin(INFO)
-        self._write(self._info())
+        self._object(f"<< /Type /Pages /Count {self.pages} /Kids [{kids}] >>".encode(), PAGES)
+        self._object(self._described.info(), INFO)
         self._trailer()
+
+    def _intent(self) -> str:
+        """What the catalog of PDF/A says besides."""
+        if not self._conformance:
+            return ""
+        profile = self._object(glyphless.packed(pdfa.srgb_profile(), " /N 3"))
+        intent = self._object(pdfa.output_intent(profile))
+        packet = self._described.xmp(self._conformance)
+        head = b"<< /Type /Metadata /Subtype /XML /Length %d >>\nstream\n" % len(packet)
+        metadata = self._object(head + packet + b"\nendstream")
+        return f" /Metadata {metadata} 0 R /OutputIntents [{intent} 0 R]"
 
     def _add_page(
         self,
         width: int,
         height: int,
         dpi: float,
-        space: str,
+        channels: int,
         depth: int,
         entries: str,
         parts: Iterable[Jpeg],
         length: int | None,
+        text: Text | None,
     ) -> None:
         if not (0 < dpi < math.inf and width > 0 and height > 0):
             raise BadArguments(f"A PDF page needs a size, not {width} x {height} pixels at {dpi:g} dpi")
+        across, down = width * POINTS_PER_INCH / dpi, height * POINTS_PER_INCH / dpi
+        if self._conformance:
+            pdfa.check_page(across, down, channels)
         image = self._new()
         told = f"{image + 1} 0 R" if length is None else f"{length}"
         self._write(
-            f"<< /Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace {space} "
+            f"<< /Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace {SPACES[channels]} "
             f"/BitsPerComponent {depth} {entries} /Length {told} >>\nstream\n".encode()
         )
         start = self._position
@@ -145,39 +204,47 @@ class PdfWriter:
         count = self._position - start
         self._write(b"\nendstream\nendobj\n")
         if length is None:
-            self._new()
-            self._write(f"{count}\nendobj\n".encode())
-        self._add_sheet(width * POINTS_PER_INCH / dpi, height * POINTS_PER_INCH / dpi, image)
+            self._object(b"%d" % count)
+        self._add_sheet(across, down, image, text)
 
-    def _add_sheet(self, width: float, height: float, image: int) -> None:
+    def _add_sheet(self, width: float, height: float, image: int, text: Text | None) -> None:
         unit = max(1.0, max(width, height) / LARGEST_PAGE)
         across, down = _number(width / unit), _number(height / unit)
-        drawing = f"q {across} 0 0 {down} 0 0 cm /P Do Q".encode()
-        content = self._new()
-        self._write(b"<< /Length %d >>\nstream\n%b\nendstream\nendobj\n" % (len(drawing), drawing))
-        page = self._new()
+        drawing = f"q {across} 0 0 {down} 0 0 cm /P Do Q\n".encode()
+        layer = textlayer.content(text, width / unit, height / unit, codes=self._codes) if text else b""
+        if layer:
+            self._font = self._font or self._reserve(glyphless.OBJECTS)
+            content = self._object(glyphless.packed(drawing + layer, level=LAYER_LEVEL))
+        else:
+            content = self._object(b"<< /Length %d >>\nstream\n%b\nendstream" % (len(drawing), drawing))
+        fonts = f"/Font << /{textlayer.FONT} {self._font} 0 R >> " if layer else ""
         enlarged = f" /UserUnit {_number(unit)}" if unit > 1 else ""
-        self._write(
+        page = (
             f"<< /Type /Page /Parent {PAGES} 0 R /MediaBox [0 0 {across} {down}]{enlarged} "
-            f"/Resources << /XObject << /P {image} 0 R >> >> /Contents {content} 0 R >>\nendobj\n".encode()
+            f"/Resources << {fonts}/XObject << /P {image} 0 R >> >> /Contents {content} 0 R >>"
         )
-        self._kids.append(page)
+        self._kids.append(self._object(page.encode()))
+
+    def _object(self, body: bytes, number: int | None = None) -> int:
+        """Write a whole object, a new one or one whose number is known; its number."""
+        number = number or self._reserve()
+        self._begin(number)
+        self._write(body + b"\nendobj\n")
+        return number
+
+    def _reserve(self, count: int = 1) -> int:
+        """The first of some new numbers, for objects to be written later."""
+        self._offsets.extend([0] * count)
+        return len(self._offsets) - count
 
     def _new(self) -> int:
-        self._offsets.append(0)
-        number = len(self._offsets) - 1
+        number = self._reserve()
         self._begin(number)
         return number
 
     def _begin(self, number: int) -> None:
         self._offsets[number] = self._position
         self._write(f"{number} 0 obj\n".encode())
-
-    def _info(self) -> bytes:
-        date = _date(self._created)
-        title = b"/Title " + _text(self._title) + b" " if self._title else b""
-        producer = b"/Producer " + _text(self._producer)
-        return b"<< %b%b /CreationDate %b /ModDate %b >>\nendobj\n" % (title, producer, date, date)
 
     def _trailer(self) -> None:
         start, count = self._position, len(self._offsets)
@@ -210,13 +277,3 @@ def _deflated(bands: Iterable[bytes | memoryview]) -> Iterable[bytes]:
 def _number(value: float) -> str:
     """A PDF number: no exponent, no trailing zeros."""
     return f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-def _text(text: str) -> bytes:
-    """A text string in hexadecimal UTF-16, which needs no escapes."""
-    return b"<" + b"FEFF" + text.encode("utf-16-be", "replace").hex().upper().encode() + b">"
-
-
-def _date(when: datetime) -> bytes:
-    zone = when.strftime("%z") or "+0000"
-    return f"(D:{when:%Y%m%d%H%M%S}{zone[:3]}'{zone[3:5]}')".encode()
