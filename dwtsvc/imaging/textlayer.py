@@ -3,21 +3,31 @@
 A line is one text object. Its font size is the height of its box, whose lowest fifth lies below the baseline. Each
 word is stretched to the width of its own box, and the space after it, a real one, over the gap to the next word: so
 readers find words, lines and their order by the same distances that an eye sees.
+
+PDF readers take letters for placed from left to right and turn round themselves what is Hebrew or Arabic. So that is
+written in the order in which it stands on the page, backwards. Text that runs from top to bottom is not provided for.
 """
 
 from __future__ import annotations
 
-import unicodedata
+import re
+from collections.abc import Sequence
+from unicodedata import bidirectional
 
 from dwtsvc.imaging.glyphless import DESCENT, EM, WIDTH, Codes
 from dwtsvc.text import Line, Text, Word
 
 FONT = "T"  # its name among a page's resources
 BELOW = -DESCENT / EM  # of the font size
-ADVANCE = WIDTH / EM
-LEAST_SIZE = 0.5  # points: readers round what is smaller away
-LEAST_GAP = 0.05  # of the font size, where boxes touch or overlap
-RIGHT_TO_LEFT = {"R", "AL", "AN"}
+ADVANCE = WIDTH / EM  # of a letter that is not stretched, by font size
+LEAST = 0.5  # points of a font size and of a word's width: readers round what is smaller away
+LEAST_GAP = 0.25  # between words, by font size: pdftotext joins words that are closer than a tenth
+MOST_GAP = 0.65  # pdftotext takes 0.7 for the gap between columns and would tear spaced-out titles apart
+FAR = 3.0  # by font size, the gap of a table: it stays as wide as it is
+BACKWARDS = {"R", "AL"}
+FORWARDS = re.compile(r"[0-9A-Za-z\u0660-\u0669][0-9A-Za-z\u0660-\u0669.,:/-]*(?<![.,:/-])")
+
+Placed = tuple[float, float, bytes]  # left and right in points, and the letters' codes
 
 
 def content(text: Text, width: float, height: float, *, codes: Codes | None = None, font: str = FONT) -> bytes:
@@ -28,45 +38,62 @@ def content(text: Text, width: float, height: float, *, codes: Codes | None = No
     """
     codes = codes or Codes()
     across, up = width / text.width, height / text.height
-    lines = [_line(line, across, up, height, codes, font) for line in text.lines]
-    drawn = "".join(line for line in lines if line)
-    return f"q\n{drawn}Q\n".encode() if drawn else b""
+    drawn = "".join(_line(line, across, up, height, codes, font) for line in text.lines)
+    return f"q 3 Tr\n{drawn}Q\n".encode() if drawn else b""
 
 
 def _line(line: Line, across: float, up: float, height: float, codes: Codes, font: str) -> str:
-    size = max((line.box[3] - line.box[1]) * up, LEAST_SIZE)
+    size = max((line.box[3] - line.box[1]) * up, LEAST)
     base = height - line.box[3] * up + BELOW * size
-    rows = [f"BT\n3 Tr /{font} {size:.2f} Tf\n"]
-    here = None
-    words = [(word, codes.encode(word.text)) for word in line.words]
-    words = [(word, letters) for word, letters in words if letters]
-    for index, (word, letters) in enumerate(words):
-        left, right = word.box[0] * across, word.box[2] * across
-        if here is None or left < here - 1:
-            rows.append(f"1 0 0 1 {left:.2f} {base:.2f} Tm\n")
-        right = max(right, left + LEAST_SIZE)
-        after = words[index + 1][0].box[0] * across if index + 1 < len(words) else right + size * 0.3
-        if after > left:
-            right = min(right, after - LEAST_GAP * size)
-        right = max(right, left + LEAST_SIZE)
-        if _runs_left(word):
-            letters = b"".join(letters[i : i + 2] for i in range(len(letters) - 2, -1, -2))
-        rows.append(f"{_stretch(right - left, len(letters) // 2, size)} Tz <{letters.hex()}> Tj\n")
+    placed = [(word.box[0] * across, word.box[2] * across, codes.encode(_visual(word.text))) for word in _words(line)]
+    words = _spread([word for word in placed if word[2]], size)
+    rows, here = [], None
+    space = codes.encode(" ").hex()
+    for left, right, letters in words:
+        if here is not None:
+            rows.append(f"{_stretch(max(left - here, LEAST_GAP * size), 1, size)} Tz <{space}> Tj")
+        if here is None or left < here:
+            rows.append(f"1 0 0 1 {left:.2f} {base:.2f} Tm")
+        rows.append(f"{_stretch(right - left, len(letters) // 2, size)} Tz <{letters.hex()}> Tj")
         here = right
-        if index + 1 < len(words):
-            gap = after - right if after > right else LEAST_GAP * size
-            rows.append(f"{_stretch(gap, 1, size)} Tz <0020> Tj\n")
-            here += gap
-    codes.encode(" ")
-    return "".join(rows) + "ET\n" if words else ""
+    return "\n".join([f"BT /{font} {size:.2f} Tf", *rows, "ET\n"]) if rows else ""
+
+
+def _words(line: Line) -> Sequence[Word]:
+    """A line's words from left to right, where any is Hebrew, Arabic or the like."""
+    if any(_runs_left(word.text) for word in line.words):
+        return sorted(line.words, key=lambda word: word.box[0])
+    return line.words
+
+
+def _spread(words: list[Placed], size: float) -> list[Placed]:
+    """Words with gaps by which all readers tell that they are words, of one line: only right edges move."""
+    starts: list[float | None] = [left for left, _, _ in words[1:]]
+    return [
+        (left, _right(left, right, start, size), code)
+        for (left, right, code), start in zip(words, [*starts, None], strict=False)
+    ]
+
+
+def _right(left: float, right: float, start: float | None, size: float) -> float:
+    """The right edge of a word whose next one starts at `start`."""
+    if start is not None and start > left:
+        right = min(right, start - LEAST_GAP * size)
+        if start - right <= FAR * size:
+            right = max(right, start - MOST_GAP * size)
+    return max(right, left + LEAST)
 
 
 def _stretch(width: float, letters: int, size: float) -> str:
     return f"{100 * width / (letters * ADVANCE * size):.2f}"
 
 
-def _runs_left(word: Word) -> bool:
-    """Whether its first letter with a direction is Hebrew, Arabic or the like."""
-    kinds = (unicodedata.bidirectional(letter) for letter in word.text)
-    strong = next((kind for kind in kinds if kind in ("L", "R", "AL")), "L")
-    return strong != "L"
+def _visual(word: str) -> str:
+    """A word's letters as they stand from left to right; numbers and Latin letters run forwards everywhere."""
+    if not _runs_left(word):
+        return word
+    return FORWARDS.sub(lambda run: run[0][::-1], word)[::-1]
+
+
+def _runs_left(word: str) -> bool:
+    return not word.isascii() and any(bidirectional(letter) in BACKWARDS for letter in word)
