@@ -11,11 +11,13 @@ written in the order in which it stands on the page, backwards. Text that runs f
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median
 from unicodedata import bidirectional
 
 from dwtsvc.imaging.glyphless import DESCENT, EM, WIDTH, Codes
-from dwtsvc.text import Line, Text, Word
+from dwtsvc.text import Box, Line, Text, Word
 
 FONT = "T"  # its name among a page's resources
 BELOW = -DESCENT / EM  # of the font size
@@ -24,6 +26,10 @@ LEAST = 0.5  # points of a font size and of a word's width: readers round what i
 LEAST_GAP = 0.25  # between words, by font size: pdftotext joins words that are closer than a tenth
 MOST_GAP = 0.65  # pdftotext takes 0.7 for the gap between columns and would tear spaced-out titles apart
 FAR = 3.0  # by font size, the gap of a table: it stays as wide as it is
+LEAST_LINES = 3  # of a column
+PITCH = 1.4  # font sizes from line to line
+ALIKE = 1.3  # times higher or lower: still the same print, with or without letters that reach up and down
+TALLER = 1.5  # times, at most, for lines that are far apart
 BACKWARDS = {"R", "AL"}
 FORWARDS = re.compile(r"[0-9A-Za-z\u0660-\u0669][0-9A-Za-z\u0660-\u0669.,:/-]*(?<![.,:/-])")
 
@@ -38,13 +44,58 @@ def content(text: Text, width: float, height: float, *, codes: Codes | None = No
     """
     codes = codes or Codes()
     across, up = width / text.width, height / text.height
-    drawn = "".join(_line(line, across, up, height, codes, font) for line in text.lines)
+    heights = _heights(text.lines)
+    drawn = "".join(
+        _line(line, tall * up, across, height - line.box[3] * up, codes, font)
+        for line, tall in zip(text.lines, heights, strict=True)
+    )
     return f"q 3 Tr\n{drawn}Q\n".encode() if drawn else b""
 
 
-def _line(line: Line, across: float, up: float, height: float, codes: Codes, font: str) -> str:
-    size = max((line.box[3] - line.box[1]) * up, LEAST)
-    base = height - line.box[3] * up + BELOW * size
+def _heights(lines: Sequence[Line]) -> list[float]:
+    """The height of each line in pixels. Lines of a column are made alike, and high enough for their distances.
+
+    pdftotext takes lines for a column only where their font sizes are equal and they lie less than 1.5 sizes apart;
+    others it reads from edge to edge. Where nothing lies beside a block, each line keeps its own height.
+    """
+    blocks: dict[int, list[Line]] = {}
+    for line in lines:
+        blocks.setdefault(line.block, []).append(line)
+    usual = {block: _usual(blocks[block]) for block in _columns(blocks)}
+    return [_height(line, *usual.get(line.block, (0, 0))) for line in lines]
+
+
+def _columns(blocks: Mapping[int, Sequence[Line]]) -> set[int]:
+    """The blocks of several lines that have another one beside them."""
+    boxes = {block: _around(held) for block, held in blocks.items() if len(held) >= LEAST_LINES}
+    return {block for block, box in boxes.items() if any(_beside(box, other) for other in boxes.values())}
+
+
+def _around(lines: Sequence[Line]) -> Box:
+    lefts, tops, rights, bottoms = zip(*(line.box for line in lines), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def _beside(one: Box, other: Box) -> bool:
+    level = one[1] < other[3] and other[1] < one[3]
+    return level and (one[2] <= other[0] or other[2] <= one[0])
+
+
+def _usual(lines: Sequence[Line]) -> tuple[float, float]:
+    """The median height of a column's lines, and the height that their distances ask for."""
+    usual = median(line.box[3] - line.box[1] for line in lines)
+    apart = [below.box[3] - above.box[3] for above, below in pairwise(lines) if below.box[3] > above.box[3]]
+    return usual, min(median(apart) / PITCH, usual * TALLER) if apart else usual
+
+
+def _height(line: Line, usual: float, wanted: float) -> float:
+    own = line.box[3] - line.box[1]
+    return max(usual, wanted) if usual / ALIKE < own < usual * ALIKE else own
+
+
+def _line(line: Line, size: float, across: float, bottom: float, codes: Codes, font: str) -> str:
+    size = max(size, LEAST)
+    base = bottom + BELOW * size
     placed = [(word.box[0] * across, word.box[2] * across, codes.encode(_visual(word.text))) for word in _words(line)]
     words = _spread([word for word in placed if word[2]], size)
     rows, here = [], None

@@ -73,17 +73,8 @@ def test_the_lines_come_out_as_lines(reader, tmp_path):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_title_with_wide_gaps_stays_in_its_lines(reader, tmp_path):
-    titles = [line_of("THE EYES , THE HAIR", 200, 100, letter=22), line_of("AND THE WIND", 230, 150, letter=22)]
-    spaced = []
-    for title in titles:  # the letters of a word stand closer than its neighbours
-        words = tuple(
-            Word(text=word.text, box=(*word.box[:2], word.box[2] - 30, word.box[3]), confidence=90)
-            for word in title.words
-            if len(word.text) > 1 or word.box
-        )
-        words = tuple(word if word.box[2] > word.box[0] else title.words[at] for at, word in enumerate(words))
-        spaced.append(Line(words=words, box=title.box, block=1, paragraph=1))
-    text = text_of(*spaced, *column(made_up(60, 5), 100, 2, per_line=6, top=300))
+    titles = [line_of("THE EYES , THE HAIR", 200, 100, gap=35), line_of("AND THE WIND", 230, 150, gap=40)]
+    text = text_of(*titles, *column(made_up(60, 5), 100, 2, per_line=6, top=300))
     assert reader(layered(text, tmp_path)).split() == text.plain.split()
 
 
@@ -100,9 +91,8 @@ def test_a_text_read_at_another_size_fits_the_page(reader, tmp_path):
     lines = column(made_up(50, 6), 100, 1)
     path = layered(text_of(*lines), tmp_path, size=(2000, 2800), dpi=240)
     assert reader(path).split() == [word for line in lines for word in line.text.split()]
-    place = pypdfium2.PdfDocument(path)[0].get_textpage().search(lines[0].words[0].text).get_next()
     textpage = pypdfium2.PdfDocument(path)[0].get_textpage()
-    left, bottom, right, top = textpage.get_charbox(place[0])
+    left, bottom, right, top = textpage.get_charbox(textpage.search(lines[0].words[0].text).get_next()[0])
     box = lines[0].words[0].box
     assert left == pytest.approx(box[0] * 72 / 120, abs=0.2)
     assert top == pytest.approx((1400 - box[1]) * 72 / 120, abs=0.5)
@@ -120,15 +110,19 @@ def test_words_that_run_from_right_to_left_are_found(lines, tmp_path):
 
 
 def test_numbers_and_latin_in_a_line_from_right_to_left_keep_their_order(tmp_path):
-    path = layered(text_of(from_the_right("חשבון INV-2024.17 ב1.250 שקלים", 900, 100)), tmp_path)
-    found = by_pdfium(path)
-    assert "INV-2024.17" in found and "1.250" in found and "חשבון" in found
+    path = layered(text_of(from_the_right("חשבון INV2024 ב1,250 שקלים", 900, 100)), tmp_path)
+    found = pdftotext(path)
+    assert "INV2024" in found and "1,250" in found and "חשבון" in found
 
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("word", ["Größe", "œuvre", "Łódź", "Ωμέγα", "漢字仮名", "€100", "(a)\\<b>", "𝄞𝕏😀", "x😀x"])
 def test_letters_of_all_planes_come_out(reader, word, tmp_path):
-    assert reader(layered(text_of(line_of(f"first {word} last", 100, 100)), tmp_path)).split() == ["first", word, "last"]
+    assert reader(layered(text_of(line_of(f"first {word} last", 100, 100)), tmp_path)).split() == [
+        "first",
+        word,
+        "last",
+    ]
 
 
 def test_more_letters_beyond_the_first_plane_than_there_is_room_for_become_question_marks():

@@ -16,13 +16,15 @@ def text_of(*lines: Line, width: int = 1000, height: int = 1400, dpi: float = 12
     return Text(width=width, height=height, dpi=dpi, languages="eng", engine="hand", lines=lines)
 
 
-def line_of(words: str, left: int, top: int, *, letter: int = 12, size: int = 24, block: int = 1) -> Line:
-    """Words on a line from left to right, each letter `letter` pixels wide, as each space is."""
+def line_of(
+    words: str, left: int, top: int, *, letter: int = 12, size: int = 24, gap: int = 12, block: int = 1
+) -> Line:
+    """Words on a line from left to right, each letter `letter` pixels wide and each space `gap`."""
     made, at = [], left
     for word in words.split():
         right = at + letter * len(word)
         made.append(Word(text=word, box=(at, top, right, top + size), confidence=90))
-        at = right + letter
+        at = right + gap
     return Line(words=tuple(made), box=around([word.box for word in made]), block=block, paragraph=1)
 
 
