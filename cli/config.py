@@ -12,6 +12,7 @@ import typer
 from dwtsvc import config
 from dwtsvc.errors import BadArguments, DwtsvcError, FileAccess
 from dwtsvc.paths import PROFILES_FILE, Paths
+from dwtsvc_cli.targets import secret_app, target_app
 
 if TYPE_CHECKING:
     from dwtsvc.profiles import Profile
@@ -24,6 +25,8 @@ profile_app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(profile_app, name="profile")
+app.add_typer(target_app, name="target")
+app.add_typer(secret_app, name="secret")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 System = Annotated[bool, typer.Option("--system", help="Change the file for all users of this machine.")]
@@ -111,7 +114,7 @@ def check(
 ) -> None:
     """Check the configuration: exit 9 and name the file, line and key of the first fault.
 
-    A file called user_config.ini is checked for scan profiles, any other for settings.
+    A file called user_config.ini is checked for scan profiles and targets, any other for settings.
 
     Example: dwtsvc config check DSConfiguration.ini
     """
@@ -224,8 +227,10 @@ def _check(path: Path) -> Sequence[str]:
         return ()
     if path.name == PROFILES_FILE:
         from dwtsvc import profiles
+        from dwtsvc.targets import named
 
-        typer.echo(f"{path}: ok, profiles: {', '.join(profiles.check(path)) or 'none'}")
+        found, targets = profiles.check(path), named.check(path)
+        typer.echo(f"{path}: ok, profiles: {', '.join(found) or 'none'}; targets: {', '.join(targets) or 'none'}")
         return ()
     warnings = config.check(path)
     typer.echo(f"{path}: ok")

@@ -19,6 +19,7 @@ COMMANDS = {
     "devices": "List the scanners and what they can do.",
     "ocr": "Read the text of images and PDFs.",
     "barcode": "Read the barcodes of images and PDFs.",
+    "send": "Send files on to a folder, a web form, paperless-ngx, WebDAV, S3, SFTP or a program.",
     "serve": "Run the service that browsers and programs on this machine scan through.",
     "status": "Show whether the service runs, where it answers, and what it does.",
     "logs": "Show what the service wrote into its log.",
