@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from dwtsvc_cli.pdfoptions import Each, Force, Input, Json, NextFree, Output, Pages, Password, Undoable, Which
 
 if TYPE_CHECKING:
     from dwtsvc.imaging.pdfedit import Edited
@@ -21,32 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Input = Annotated[Path, typer.Argument(metavar="PDF", help="The PDF to read.")]
-Which = Annotated[
-    str, typer.Argument(metavar="PAGES", help="Such as 1-3,5,8- or last, odd, even, reverse; rest are the others.")
-]
-Pages = Annotated[
-    str, typer.Option("--pages", metavar="PAGES", help="Such as 1-3,5,8- or last, odd, even. Without it: all.")
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="The PDF to write, '-' for standard output. Without it: PDF, by --force."
-    ),
-]
-Each = Annotated[
-    str, typer.Option("-o", "--output", metavar="FILE", help="The files to write; {n:03} is the number of each.")
-]
-Password = Annotated[
-    str | None,
-    typer.Option(
-        "--password", metavar="TEXT", help="What opens the PDF. Without it: DWTSVC_PDF_PASSWORD, or you are asked."
-    ),
-]
-Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")]
-NextFree = Annotated[bool, typer.Option("--next-free", help="Take the next free name where the file exists.")]
-Json = Annotated[bool, typer.Option("--json", help="A line of JSON for each result.")]
-
 
 @app.command()
 def merge(
@@ -57,6 +33,7 @@ def merge(
     password: Password = None,
     force: Force = False,
     next_free: NextFree = False,
+    undoable: Undoable = True,
     json: Json = False,
 ) -> None:
     """Merge PDFs, or some of their pages, into one.
@@ -76,7 +53,7 @@ def merge(
 
     if output is None:
         raise BadArguments("Where to write the result is not said", hint="Give -o FILE.")
-    target = _target(output, force, next_free, json)
+    target = _target(output, force, next_free, json, undoable and "merge")
     named = [_pages_of(text) for text in inputs]
     with ExitStack() as stack:
         sources = [stack.enter_context(opened(path, password)) for path, _ in named]
@@ -127,6 +104,7 @@ def extract(
     password: Password = None,
     force: Force = False,
     next_free: NextFree = False,
+    undoable: Undoable = True,
     json: Json = False,
 ) -> None:
     """Write some pages, in the order in which you name them. A page may come twice.
@@ -145,7 +123,7 @@ def extract(
     _edit(
         pdf,
         password,
-        _target(output, force, next_free, json),
+        _target(output, force, next_free, json, undoable and f"extract {pages}"),
         lambda source: pick(source, parse(pages, len(source))),
     )
 
@@ -158,6 +136,7 @@ def delete(
     password: Password = None,
     force: Force = False,
     next_free: NextFree = False,
+    undoable: Undoable = True,
     json: Json = False,
 ) -> None:
     """Write all pages but some. What is deleted is not in the file any more.
@@ -174,7 +153,7 @@ def delete(
     _edit(
         pdf,
         password,
-        _target(output, force, next_free, json),
+        _target(output, force, next_free, json, undoable and f"delete {pages}"),
         lambda source: pick(source, left(pages, len(source))),
     )
 
@@ -187,6 +166,7 @@ def reorder(
     password: Password = None,
     force: Force = False,
     next_free: NextFree = False,
+    undoable: Undoable = True,
     json: Json = False,
 ) -> None:
     """Write the pages in another order, each once.
@@ -203,7 +183,7 @@ def reorder(
     _edit(
         pdf,
         password,
-        _target(output, force, next_free, json),
+        _target(output, force, next_free, json, undoable and f"reorder {pages}"),
         lambda source: pick(source, order(pages, len(source))),
     )
 
@@ -217,6 +197,7 @@ def rotate(
     password: Password = None,
     force: Force = False,
     next_free: NextFree = False,
+    undoable: Undoable = True,
     json: Json = False,
 ) -> None:
     """Turn pages. Only the note of how a page is shown changes, never an image.
@@ -237,7 +218,7 @@ def rotate(
     _edit(
         pdf,
         password,
-        _target(output, force, next_free, json),
+        _target(output, force, next_free, json, undoable and f"rotate {turn} --pages {pages}"),
         lambda source: rotate(source, parse(pages, len(source)), turns[turn]),
     )
 
@@ -293,6 +274,7 @@ def decrypt(
     password: Password = None,
     force: Force = False,
     next_free: NextFree = False,
+    undoable: Undoable = True,
     json: Json = False,
 ) -> None:
     """Write a PDF without its encryption.
@@ -303,7 +285,7 @@ def decrypt(
     """
     from dwtsvc.imaging.pdfedit import decrypt
 
-    _edit(pdf, password, _target(output, force, next_free, json), decrypt)
+    _edit(pdf, password, _target(output, force, next_free, json, undoable and "decrypt"), decrypt)
 
 
 @app.command()
@@ -318,6 +300,7 @@ def metadata(
     password: Password = None,
     force: Force = False,
     next_free: NextFree = False,
+    undoable: Undoable = True,
     json: Json = False,
 ) -> None:
     """Show title, author, subject and keywords of a PDF, or change them.
@@ -335,7 +318,7 @@ def metadata(
     given = {"title": title, "author": author, "subject": subject, "keywords": keywords}
     changes = {name: text for name, text in given.items() if text is not None}
     if changes or clear:
-        target = _target(output, force, next_free, json)
+        target = _target(output, force, next_free, json, undoable and "metadata")
         _edit(pdf, password, target, lambda source: set_metadata(source, changes, clear=clear))
     else:
         _show_metadata(pdf, password, json)
@@ -424,6 +407,100 @@ def rasterize(
     pdfdraw.rasterize(pdf, password, pages, target, resolution=resolution, mode=mode, quality=quality)
 
 
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A PDF.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The PDF to compare it with.")],
+    resolution: Annotated[
+        int, typer.Option("-r", "--resolution", metavar="DPI", min=10, max=1200, help="To compare the pages at.")
+    ] = 100,
+    tolerance: Annotated[
+        int, typer.Option(metavar="0..254", min=0, max=254, help="How far a colour may be off, of 255.")
+    ] = 8,
+    draw: Annotated[
+        str | None,
+        typer.Option("--draw", metavar="FILE", help="A PDF, or 'page-{n}.png', of both side by side, marked."),
+    ] = None,
+    password: Password = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Compare two PDFs page by page: how they look, their text, sizes and titles. Exit code 1 says that they differ.
+
+    Prints what differs, and nothing where they are the same. How a PDF is made, its producer and its dates do not
+    count.
+
+    Examples:
+
+      dwtsvc pdf compare before.pdf after.pdf
+
+      dwtsvc pdf compare before.pdf after.pdf --tolerance 30 --draw differences.pdf
+    """
+    from dwtsvc_cli import pdfchecks
+
+    target = _target(_not_a_pipe(draw), force, False, json) if draw else None
+    if not pdfchecks.compare(a, b, password, dpi=resolution, tolerance=tolerance, target=target, json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def undo(
+    pdf: Input,
+    list_: Annotated[bool, typer.Option("--list", help="Show what can be undone, and undo nothing.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Let go of all that is kept, and undo nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Undo the latest change that replaced a PDF, byte for byte. Again, and it is the one before.
+
+    What delete, rotate, reorder, extract, merge, decrypt, metadata and optimize replace is kept in a folder beside it,
+    PDF.undo, until it is put back or --forget lets it go. What encrypt replaces is not kept.
+
+    Examples:
+
+      dwtsvc pdf undo scan.pdf
+
+      dwtsvc pdf undo scan.pdf --list
+
+      dwtsvc pdf undo scan.pdf --forget
+    """
+    from dwtsvc_cli import pdfundoing
+
+    if list_:
+        pdfundoing.show(pdf, json)
+    elif forget:
+        pdfundoing.forget(pdf, json)
+    else:
+        pdfundoing.undo(pdf, json)
+
+
+@app.command()
+def verify(
+    pdf: Input,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt", metavar="FILE", help="Without it: NAME.receipt.json beside the PDF, or the one in it."
+        ),
+    ] = None,
+    password: Password = None,
+    json: Json = False,
+) -> None:
+    """Compare a PDF with its receipt. Exit code 1 says that it is not what was written, or has no receipt.
+
+    A receipt beside the PDF covers every byte, one that is attached to it the images of its pages.
+
+    Examples:
+
+      dwtsvc pdf verify scan.pdf
+
+      dwtsvc pdf verify scan.pdf --receipt archive/scan.receipt.json --json
+    """
+    from dwtsvc_cli import pdfchecks
+
+    if not pdfchecks.verify(pdf, receipt, password, json):
+        raise typer.Exit(1)
+
+
 def _edit(pdf: Path, password: str | None, target: Target, change: Callable[[PdfSource], Edited]) -> None:
     from dwtsvc_cli.pdffiles import opened
 
@@ -431,10 +508,12 @@ def _edit(pdf: Path, password: str | None, target: Target, change: Callable[[Pdf
         target.deliver(change(source), pdf)
 
 
-def _target(output: str | None, force: bool, next_free: bool, json: bool) -> Target:
+def _target(
+    output: str | None, force: bool, next_free: bool, json: bool, change: str | Literal[False] = False
+) -> Target:
     from dwtsvc_cli.pdffiles import Target
 
-    return Target(output=output, force=force, next_free=next_free, json=json)
+    return Target(output=output, force=force, next_free=next_free, json=json, change=change or "")
 
 
 def _not_a_pipe(output: str) -> str:

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from dwtsvc.errors import BadArguments, Encrypted, FileAccess, WrongPassword
-from dwtsvc.imaging.pdfedit import Edited
-from dwtsvc.imaging.pdfsource import PdfSource
 from dwtsvc.outputs import NamePattern, Names
 from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc_cli import output
+
+if TYPE_CHECKING:
+    from dwtsvc.imaging.pdfedit import Edited
+    from dwtsvc.imaging.pdfsource import PdfSource
 
 PASSWORD_VARIABLE = "DWTSVC_PDF_PASSWORD"
 Reader = TypeVar("Reader")
@@ -24,12 +26,16 @@ Reader = TypeVar("Reader")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a result goes: a pattern, "-" for standard output, or None for the input itself, which needs force."""
+    """Where a result goes: a pattern, "-" for standard output, or None for the input itself, which needs force.
+
+    With a `change`, the words of the command, a file that is replaced is kept for `dwtsvc pdf undo`.
+    """
 
     output: str | None
     force: bool
     next_free: bool
     json: bool
+    change: str = ""
 
     def __post_init__(self) -> None:
         if self.force and self.next_free:
@@ -53,10 +59,26 @@ class Target:
         tell_notes(edited.notes)
         with finishing(part):
             edited.write(part.file)
+            self._keep(part)
         if self.json:
             output.say_json({"output": str(part.target), "pages": len(edited), "notes": edited.notes})
         else:
             output.say(str(part.target))
+
+    def _keep(self, part: PartFile) -> None:
+        """Keep what the part file, written but not yet in its place, will replace."""
+        if not (self.force and part.target.is_file()):
+            return
+        from dwtsvc.imaging import pdfundo
+        from dwtsvc.receipt import digest
+
+        if self.change:
+            part.file.seek(0)
+            pdfundo.keep(part.target, digest(part.file)[1], self.change)
+            output.tell(f"dwtsvc: what {part.target} was is kept: dwtsvc pdf undo {part.target}")
+        elif pdfundo.folder(part.target).is_dir():
+            held = pdfundo.folder(part.target)
+            output.tell(f"dwtsvc: what {part.target} was earlier is kept in {held}")
 
     def refuse_taken(self, paths: list[Path]) -> None:
         """Raise FileAccess before the first of several files is written, if one of them exists and must stay."""
@@ -88,6 +110,8 @@ def pattern_of(text: str) -> NamePattern:
 
 def opened(path: Path, password: str | None) -> PdfSource:
     """A PDF for editing; see `unlocked`."""
+    from dwtsvc.imaging.pdfsource import PdfSource
+
     return unlocked(PdfSource, path, password)
 
 

@@ -116,6 +116,22 @@ class Pages:
             return None
         return data if _looks_like(data, drawn) else None
 
+    def text(self, index: int) -> str:
+        """The text of a page, visible or not, as PDFium reads it, with line feeds."""
+        with self._page(index) as page:
+            read = page.get_textpage()
+            try:
+                text: str = read.get_text_range()
+            finally:
+                read.close()
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def metadata(self) -> dict[str, str]:
+        """Title, author, subject, keywords, creator, producer, creationdate and moddate: those that there are."""
+        with _lock:
+            held: dict[str, str] = self._document.get_metadata_dict(skip_empty=True)
+        return {name.lower(): text for name, text in held.items()}
+
     def _scale(self, index: int, points: tuple[float, float], dpi: float, max_pixels: int) -> float:
         """Pixels a point, a hair less than would make pypdfium2 round 2480.001 pixels up to 2481."""
         width, height = (max(1, round(side / POINTS_PER_INCH * dpi)) for side in points)

@@ -12,6 +12,7 @@ import pikepdf
 import pytest
 from PIL import Image
 
+from dwtsvc import receipt
 from tests.end_to_end.conftest import DWTSVC, Place
 from tests.imaging import pdfs
 
@@ -74,7 +75,10 @@ def test_nothing_is_replaced_without_force_and_force_alone_replaces_the_pdf_itse
     assert (stack.read_bytes(), place.files()) == (before, ["stack.pdf"])
     assert place.run("pdf", "delete", "stack.pdf", "1", "-o", "stack.pdf", "--next-free").lines == ["stack-2.pdf"]
     assert place.run("pdf", "delete", "stack.pdf", "1", "--force").lines == ["stack.pdf"]
-    assert (numbers(stack), place.files()) == ([2, 3, 4, 5], ["stack-2.pdf", "stack.pdf"])
+    assert numbers(stack) == [2, 3, 4, 5]
+    assert place.files() == ["stack-2.pdf", "stack.pdf", "stack.pdf.undo"]
+    assert place.run("pdf", "delete", "stack.pdf", "1", "-o", "stack-2.pdf", "--force", "--no-undo").code == 0
+    assert place.files() == ["stack-2.pdf", "stack.pdf", "stack.pdf.undo"]
 
 
 def test_a_result_goes_into_a_pipe(place: Place, stack: Path) -> None:
@@ -163,3 +167,98 @@ def test_a_damaged_pdf_is_mended_aloud_and_a_ruined_one_refused(place: Place, st
     stack.write_bytes(data[: len(data) // 2])
     ran = place.run("pdf", "extract", "stack.pdf", "1", "-o", "none.pdf")
     assert (ran.code, place.files()) == (4, ["out.pdf", "stack.pdf"])
+
+
+IN_PLACE = [
+    ["delete", "stack.pdf", "1"],
+    ["rotate", "stack.pdf", "right"],
+    ["reorder", "stack.pdf", "reverse"],
+    ["extract", "stack.pdf", "2-3"],
+    ["merge", "stack.pdf", "stack.pdf", "-o", "stack.pdf"],
+    ["metadata", "stack.pdf", "--title", "New"],
+    ["optimize", "stack.pdf"],
+]
+
+
+@pytest.mark.parametrize("words", IN_PLACE, ids=lambda words: words[0])
+def test_every_change_in_place_is_undone_byte_for_byte(place: Place, stack: Path, words: list[str]) -> None:
+    before = stack.read_bytes()
+    ran = place.run("pdf", *words, "--force")
+    assert ran.code == 0 and stack.read_bytes() != before
+    assert "dwtsvc pdf undo stack.pdf" in ran.err
+    undone = place.run("pdf", "undo", "stack.pdf")
+    assert (undone.code, undone.lines, place.files()) == (0, ["stack.pdf"], ["stack.pdf"])
+    assert stack.read_bytes() == before
+
+
+def test_two_changes_are_listed_undone_and_forgotten(place: Place, stack: Path) -> None:
+    before = stack.read_bytes()
+    place.run("pdf", "delete", "stack.pdf", "1", "--force")
+    between = stack.read_bytes()
+    place.run("pdf", "rotate", "stack.pdf", "left", "--pages", "2", "--force")
+    listed = [line.split("\t")[1] for line in place.run("pdf", "undo", "stack.pdf", "--list").lines]
+    assert listed == ["rotate left --pages 2", "delete 1"]
+    assert place.run("pdf", "undo", "stack.pdf", "--json").events[0]["command"] == "rotate left --pages 2"
+    assert stack.read_bytes() == between
+    assert place.run("pdf", "undo", "stack.pdf").code == 0
+    assert (stack.read_bytes(), place.run("pdf", "undo", "stack.pdf").code) == (before, 1)
+    place.run("pdf", "delete", "stack.pdf", "1", "--force")
+    assert place.run("pdf", "undo", "stack.pdf", "--forget").code == 0
+    assert (place.files(), numbers(stack)) == (["stack.pdf"], [2, 3, 4, 5])
+
+
+def test_a_pdf_that_somebody_else_changed_is_not_undone(place: Place, stack: Path) -> None:
+    place.run("pdf", "delete", "stack.pdf", "1", "--force")
+    with pikepdf.open(stack, allow_overwriting_input=True) as pdf:
+        pdf.save(stack)
+    theirs = stack.read_bytes()
+    ran = place.run("pdf", "undo", "stack.pdf")
+    assert (ran.code, stack.read_bytes()) == (2, theirs) and "changed since" in ran.err
+
+
+def test_what_encrypting_replaces_is_not_kept_beside_it(place: Place, stack: Path) -> None:
+    assert place.run("pdf", "encrypt", "stack.pdf", "--password", "x", "--force").code == 0
+    assert place.files() == ["stack.pdf"]
+
+
+def test_compare_says_what_differs_and_nothing_where_nothing_does(place: Place, stack: Path) -> None:
+    place.run("pdf", "metadata", "stack.pdf", "--title", "New", "-o", "titled.pdf")
+    place.run("pdf", "rotate", "stack.pdf", "180", "-o", "turned.pdf")
+    place.run("pdf", "extract", "stack.pdf", "1-4", "-o", "short.pdf")
+    same = place.run("pdf", "compare", "stack.pdf", "turned.pdf")
+    assert (same.code, same.out, same.err) == (0, b"", "")  # pages of one colour
+    titled = place.run("pdf", "compare", "stack.pdf", "titled.pdf")
+    assert (titled.code, titled.lines) == (1, ["title: none and 'New'"])
+    short = place.run("pdf", "compare", "stack.pdf", "short.pdf")
+    assert (short.code, short.lines) == (1, ["page 5: only in stack.pdf"])
+    [told] = place.run("pdf", "compare", "stack.pdf", "short.pdf", "--json").events
+    assert (told["same"], [(page["page"], page["only"]) for page in told["pages"]]) == (False, [(5, "a")])
+
+
+@pytest.mark.parametrize(("name", "files"), [("d.pdf", ["d.pdf"]), ("d-{n}.png", ["d-1.png", "d-2.png"])])
+def test_what_differs_is_drawn(place: Place, stack: Path, name: str, files: list[str]) -> None:
+    place.run("pdf", "extract", "stack.pdf", "1-3", "-o", "short.pdf")
+    assert place.run("pdf", "compare", "stack.pdf", "short.pdf", "--draw", name).code == 1
+    assert place.files() == sorted([*files, "short.pdf", "stack.pdf"])
+    assert place.run("pdf", "compare", "stack.pdf", "stack.pdf", "--draw", "none.pdf").code == 0
+    assert not (place / "none.pdf").exists()
+
+
+def test_verify_finds_a_changed_byte(place: Place, stack: Path) -> None:
+    pages = tuple(
+        receipt.ReceiptPage(number=n, kept=True, document=1, page=n, stream_sha256=receipt.stream_digest([jpeg]))
+        for n, jpeg in enumerate(JPEGS, 1)
+    )
+    told = receipt.Receipt(
+        dwtsvc="0", created="", counts=receipt.count(pages), files=(receipt.describe(stack),), pages=pages
+    )
+    assert place.run("pdf", "verify", "stack.pdf").code == 1
+    receipt.beside(stack).write_bytes(receipt.write(told))
+    assert place.run("pdf", "verify", "stack.pdf").code == 0
+    data = bytearray(stack.read_bytes())
+    data[data.index(JPEGS[2]) + 200] ^= 1
+    stack.write_bytes(data)
+    ran = place.run("pdf", "verify", "stack.pdf")
+    assert ran.code == 1 and any(line.startswith("page 3") for line in ran.lines)
+    [verdict] = place.run("pdf", "verify", "stack.pdf", "--json").events
+    assert (verdict["same"], verdict["pages"], len(verdict["faults"])) == (False, 5, 2)
