@@ -408,6 +408,43 @@ def rasterize(
 
 
 @app.command()
+def optimize(
+    pdf: Input,
+    output: Output = None,
+    lossy: Annotated[bool, typer.Option("--lossy", help="Encode images again, with loss, and say which.")] = False,
+    quality: Annotated[
+        int | None, typer.Option(metavar="1..100", min=1, max=100, help="Of images with --lossy; 75 without it.")
+    ] = None,
+    max_dpi: Annotated[
+        int | None, typer.Option("--max-dpi", metavar="DPI", min=10, help="With --lossy: reduce images that have more.")
+    ] = None,
+    password: Password = None,
+    force: Force = False,
+    next_free: NextFree = False,
+    undoable: Undoable = True,
+    json: Json = False,
+) -> None:
+    """Make a PDF smaller, without loss: no pixel changes, and text, links and attached files stay.
+
+    What is there twice becomes one, JPEG and deflate are packed better, black and white becomes fax group 4. With
+    --lossy images are encoded again, and each is told. The result is never larger: then it is the PDF as it was.
+
+    Examples:
+
+      dwtsvc pdf optimize scan.pdf -o small.pdf
+
+      dwtsvc pdf optimize scan.pdf --lossy --quality 60 --max-dpi 150 -o mail.pdf
+    """
+    from dwtsvc.errors import BadArguments
+    from dwtsvc_cli import pdfsmaller
+
+    if not lossy and (quality or max_dpi):
+        raise BadArguments("--quality and --max-dpi mean loss", hint="Add --lossy if you want it.")
+    target = _target(output, force, next_free, json, undoable and ("optimize --lossy" if lossy else "optimize"))
+    pdfsmaller.optimize(pdf, password, target, quality=(quality or 75) if lossy else None, max_dpi=max_dpi)
+
+
+@app.command()
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A PDF.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The PDF to compare it with.")],

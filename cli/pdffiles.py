@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from dwtsvc.errors import BadArguments, Encrypted, FileAccess, WrongPassword
 from dwtsvc.outputs import NamePattern, Names
@@ -17,11 +17,19 @@ from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc_cli import output
 
 if TYPE_CHECKING:
-    from dwtsvc.imaging.pdfedit import Edited
     from dwtsvc.imaging.pdfsource import PdfSource
 
 PASSWORD_VARIABLE = "DWTSVC_PDF_PASSWORD"
 Reader = TypeVar("Reader")
+
+
+class Result(Protocol):
+    """A PDF to be written: an edit's, or a smaller one. `len` is its number of pages."""
+
+    notes: list[str]
+
+    def __len__(self) -> int: ...
+    def write(self, file: BinaryIO, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +54,26 @@ class Target:
             hint = "Give -o FILE; or --force alone, which replaces the PDF itself."
             raise BadArguments("Where to write the result is not said", hint=hint)
 
-    def deliver(self, edited: Edited, source: Path) -> None:
-        """Write an edited PDF whole, and tell what was mended or left behind, its name, and as JSON its pages."""
-        if self.output == "-":
-            tell_notes(edited.notes)
-            _to_standard_output(edited.write)
-        else:
-            self.write(edited, self._part(source))
+    def deliver(self, edited: Result, source: Path, more: Callable[[], dict[str, Any]] = dict) -> None:
+        """Write an edited PDF whole, and tell what was mended or left behind, its name, and as JSON its pages.
 
-    def write(self, edited: Edited, part: PartFile) -> None:
+        `more` is asked, when it is written, for what JSON says besides.
+        """
+        if self.output == "-":
+            _to_standard_output(edited.write)
+            tell_notes(edited.notes)
+        else:
+            self.write(edited, self._part(source), more)
+
+    def write(self, edited: Result, part: PartFile, more: Callable[[], dict[str, Any]] = dict) -> None:
         """The same into a file whose name is reserved."""
-        tell_notes(edited.notes)
         with finishing(part):
             edited.write(part.file)
             self._keep(part)
+        tell_notes(edited.notes)
         if self.json:
-            output.say_json({"output": str(part.target), "pages": len(edited), "notes": edited.notes})
+            told = {"output": str(part.target), "pages": len(edited), "notes": edited.notes}
+            output.say_json({**told, **more()})
         else:
             output.say(str(part.target))
 

@@ -25,6 +25,8 @@ NO_REALLOC = 1024  # TJFLAG_NOREALLOC: write into our buffer
 # TJFLAG_ACCURATEDCT: below quality 96 TurboJPEG would else take a rougher transform, which is no faster on today's
 # machines (23.5 and 23.8 ms a page), and at quality 95 is 1.5 dB worse.
 ACCURATE = 4096
+PROGRESSIVE = 32  # TJXOPT_PROGRESSIVE
+STOP_ON_WARNING = 8192  # TJFLAG_STOPONWARNING
 DENSITY = slice(13, 18)  # in the JFIF header: unit, and dots across and down in it
 INCH = b"\x01"
 
@@ -44,8 +46,12 @@ def _library() -> Any:
         library.tjBufSize.restype = ctypes.c_ulong
         library.tjGetErrorStr.restype = ctypes.c_char_p
         number, address = ctypes.c_int, ctypes.c_void_p
+        library.tjInitTransform.restype = ctypes.c_void_p
+        library.tjFree.argtypes = [ctypes.c_void_p]
         # handle, pixels, width, bytes a row, height, format, where the JPEG goes, its size, sampling, quality, flags
         library.tjCompress2.argtypes = [address, address, *[number] * 4, address, address, *[number] * 3]
+        # handle, JPEG, its size, how many results, where they go, their sizes, the transforms, flags
+        library.tjTransform.argtypes = [address, ctypes.c_char_p, ctypes.c_ulong, number, *[address] * 3, number]
         return library
     return None
 
@@ -100,6 +106,39 @@ def encode(raster: Raster, rows: Rows, quality: int) -> bytes:
         raise InvalidOutput("A page could not be encoded as JPEG", why=_library().tjGetErrorStr().decode())
     _set_density(room, raster.dpi)
     return bytes(memoryview(room)[: size.value])
+
+
+class _Transform(ctypes.Structure):
+    """TurboJPEG's tjtransform: a region, an operation (0: none), options, and two pointers that are not used."""
+
+    _fields_ = [
+        *[(name, ctypes.c_int) for name in ("x", "y", "width", "height", "operation", "options")],
+        *[(name, ctypes.c_void_p) for name in ("data", "filter")],
+    ]
+
+
+def can_repack() -> bool:
+    """Whether TurboJPEG is installed."""
+    return _library() is not None
+
+
+def repacked(data: bytes) -> bytes:
+    """The same JPEG, its coefficients coded anew as a progressive one: 4 to 12 % smaller, and no pixel differs.
+
+    Markers stay. InvalidOutput for what TurboJPEG cannot read whole: a damaged JPEG must stay as it is.
+    """
+    library = _library()
+    handle = library.tjInitTransform()
+    target, size = ctypes.c_void_p(), ctypes.c_ulong()
+    try:
+        how = _Transform(options=PROGRESSIVE)
+        places = ctypes.byref(target), ctypes.byref(size), ctypes.byref(how)
+        if library.tjTransform(handle, data, len(data), 1, *places, STOP_ON_WARNING):
+            raise InvalidOutput("A JPEG could not be packed anew", why=library.tjGetErrorStr().decode())
+        return ctypes.string_at(target, size.value)
+    finally:
+        library.tjFree(target)
+        library.tjDestroy(handle)
 
 
 def _set_density(data: bytearray, dpi: float) -> None:

@@ -262,3 +262,16 @@ def test_verify_finds_a_changed_byte(place: Place, stack: Path) -> None:
     assert ran.code == 1 and any(line.startswith("page 3") for line in ran.lines)
     [verdict] = place.run("pdf", "verify", "stack.pdf", "--json").events
     assert (verdict["same"], verdict["pages"], len(verdict["faults"])) == (False, 5, 2)
+
+
+def test_optimize_tells_what_became_smaller_and_never_loses_unasked(place: Place, stack: Path) -> None:
+    ran = place.run("pdf", "optimize", "stack.pdf", "-o", "small.pdf")
+    assert (ran.code, ran.lines) == (0, ["small.pdf"]) and "bytes" in ran.err
+    assert (place / "small.pdf").stat().st_size < stack.stat().st_size
+    assert place.run("pdf", "compare", "stack.pdf", "small.pdf", "--tolerance", "0").code == 0
+    [told] = place.run("pdf", "optimize", "stack.pdf", "-o", "again.pdf", "--json").events
+    assert (told["before"], told["kept"], told["lossy"]) == (stack.stat().st_size, False, [])
+    refused = place.run("pdf", "optimize", "stack.pdf", "--quality", "50", "-o", "lossy.pdf")
+    assert refused.code == 2 and "--lossy" in refused.err
+    assert place.run("pdf", "optimize", "small.pdf", "--lossy", "--quality", "30", "-o", "lossy.pdf").code == 0
+    assert (place / "lossy.pdf").stat().st_size <= (place / "small.pdf").stat().st_size
