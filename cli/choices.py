@@ -64,3 +64,15 @@ def language(incomplete: str) -> list[str]:
     except DwtsvcError:
         return []
     return [f"{before}{plus}{word}" for word in _starting(known, last)]
+
+
+def crop(incomplete: str) -> list[str]:
+    return _starting(["paper", "content"], incomplete)
+
+
+def threshold(incomplete: str) -> list[str]:
+    return _starting(["otsu", "sauvola"], incomplete)
+
+
+def parts(incomplete: str) -> list[str]:
+    return _starting(["photos", "book"], incomplete)

@@ -47,9 +47,7 @@ def ocr(
     clean: Annotated[
         bool, typer.Option("-c", "--clean", help="Clean pages before they are read; the output keeps them as they are.")
     ] = False,
-    clean_final: Annotated[
-        bool, typer.Option("-i", "--clean-final", help="Clean pages for the output, too.")
-    ] = False,
+    clean_final: Annotated[bool, typer.Option("-i", "--clean-final", help="Clean pages for the output, too.")] = False,
     output_type: Annotated[
         str, typer.Option(metavar="pdf|pdfa|pdfa-2|pdfa-3", help="The kind of PDF; pdfa is PDF/A-2b.")
     ] = "pdf",
@@ -59,9 +57,7 @@ def ocr(
     pages: Annotated[str, typer.Option(metavar="PAGES", help="Read these pages only, as 1-3,5,8-.")] = "",
     skip_text: Annotated[bool, typer.Option("--skip-text", help="Leave pages that have text as they are.")] = False,
     redo_ocr: Annotated[bool, typer.Option("--redo-ocr", help="Replace the invisible text of pages.")] = False,
-    force_ocr: Annotated[
-        bool, typer.Option("--force-ocr", help="Make an image of every page, and read that.")
-    ] = False,
+    force_ocr: Annotated[bool, typer.Option("--force-ocr", help="Make an image of every page, and read that.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Read at 150 dpi: quicker, for ordinary print.")] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Read at the scan's own resolution: for small print and forms.")
@@ -74,7 +70,8 @@ def ocr(
         str, typer.Option(metavar="tesseract|rapidocr", help="Who reads; rapidocr is the extra dwtsvc[ocr-pro].")
     ] = "tesseract",
     image_dpi: Annotated[
-        float | None, typer.Option(metavar="DPI", min=10, max=4800, help="The resolution of images; theirs is not asked.")
+        float | None,
+        typer.Option(metavar="DPI", min=10, max=4800, help="The resolution of images; theirs is not asked."),
     ] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="The PDF's title.")] = "",
     author: Annotated[str, typer.Option(metavar="TEXT", help="The PDF's author.")] = "",
@@ -91,7 +88,9 @@ def ocr(
         str, typer.Option(metavar="dask://HOST:PORT", help="Work on the machines of a Dask scheduler.")
     ] = "",
     force: Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")] = False,
-    next_free: Annotated[bool, typer.Option("--next-free", help="Take the next free name where the file exists.")] = False,
+    next_free: Annotated[
+        bool, typer.Option("--next-free", help="Take the next free name where the file exists.")
+    ] = False,
     progress: Annotated[
         bool | None, typer.Option("--progress/--no-progress", help="Show progress; by default on a terminal only.")
     ] = None,

@@ -60,7 +60,9 @@ class Target:
         if self.format is not None and self.format not in SUFFIXES:
             raise BadArguments(f"There is no format '{self.format}'", hint=f"Choose one of: {', '.join(SUFFIXES)}.")
         if self.output_type not in KINDS:
-            raise BadArguments(f"There is no kind '{self.output_type}' of PDF", hint=f"Choose one of: {', '.join(KINDS)}.")
+            raise BadArguments(
+                f"There is no kind '{self.output_type}' of PDF", hint=f"Choose one of: {', '.join(KINDS)}."
+            )
         if self.sidecar and self.kind != "pdf":
             raise BadArguments("--sidecar is for the text beside a PDF", hint="Without a PDF, -o FILE.txt is the text.")
 
@@ -147,7 +149,14 @@ class Voice:
 
 
 def perform(
-    names: Sequence[str], password: str | None, job: Job, target: Target, voice: Voice, *, workers: int | None, address: str
+    names: Sequence[str],
+    password: str | None,
+    job: Job,
+    target: Target,
+    voice: Voice,
+    *,
+    workers: int | None,
+    address: str,
 ) -> None:
     """Read what is named. With a folder as target a file that fails does not stop the others; the first error is
     raised in the end."""

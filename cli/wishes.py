@@ -1,0 +1,120 @@
+"""What is to be done with pages, from options: the recipe, the separators, and what the PDF is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from dwtsvc.errors import BadArguments
+
+if TYPE_CHECKING:
+    from dwtsvc.config import Settings
+    from dwtsvc.imaging.cleaning import Cleaning
+    from dwtsvc.pipeline.recipe import Recipe
+    from dwtsvc.splitting import Splitter
+
+CROPS, THRESHOLDS, PARTS = ("paper", "content"), ("otsu", "sauvola"), ("photos", "book")
+NEEDS_BARCODES = ("patch", "patcht", "barcode", "asn")
+CONFORMANCE = {"pdf": None, "pdfa": "pdfa-2b", "pdfa-2": "pdfa-2b", "pdfa-3": "pdfa-3b"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """The options, as they were given. With none of them pages stay as they were scanned."""
+
+    ocr: bool = False
+    fast: bool = False
+    rotate_pages: bool = False
+    deskew: bool = False
+    crop: str | None = None
+    clean: bool = False
+    dropout: str | None = None
+    adjust: str | None = None
+    threshold: str | None = None
+    parts: str | None = None
+    store_resolution: float | None = None
+    drop_blank: bool = False
+    split_on: list[str] = field(default_factory=list)
+    output_type: str | None = None
+    receipt: bool = False
+
+    def __post_init__(self) -> None:
+        _one_of("--crop", self.crop, CROPS)
+        _one_of("--threshold", self.threshold, THRESHOLDS)
+        _one_of("--parts", self.parts, PARTS)
+        _one_of("--output-type", self.output_type, tuple(CONFORMANCE))
+
+    @property
+    def conformance(self) -> str | None:
+        return CONFORMANCE[self.output_type or "pdf"]
+
+    def splitter(self, *, duplex: bool) -> Splitter:
+        """Raises BadArguments for a separator that does not exist."""
+        from dwtsvc.splitting import Splitter, parse
+
+        return Splitter([parse(spec) for spec in self.split_on], duplex=duplex, drop_blank=self.drop_blank)
+
+    def recipe(self, settings: Settings, reads: frozenset[str]) -> Recipe:
+        """What a page worker does; `reads` is what names are made of: "barcode", "text".
+
+        Raises BadArguments, and MissingDependency where text cannot be read here.
+        """
+        from dwtsvc.imaging import ocr
+        from dwtsvc.pipeline.recipe import Recipe
+        from dwtsvc.splitting import parse
+
+        kinds = {parse(spec).kind for spec in self.split_on}
+        reading = None
+        if self.ocr or "text" in kinds | reads:
+            reading = ocr.Reading(languages=settings.language, tessdata=settings.tessdata, fast=self.fast)
+            ocr.check(reading)
+        codes = "barcode" in reads or bool(kinds.intersection(NEEDS_BARCODES))
+        judged = self.drop_blank or self.receipt or bool(kinds & {"blank", "black"}) or codes
+        return Recipe(
+            orient=self.rotate_pages,
+            parting=self.parts or "none",
+            cleaning=self._cleaning(),
+            judge=judged,
+            barcodes=() if codes else None,
+            reading=reading,
+            skip_blank=judged,
+            store_dpi=self.store_resolution,
+            quality=settings.quality,
+        )
+
+    def _cleaning(self) -> Cleaning:
+        from dwtsvc.imaging.cleaning import Cleaning
+
+        brightness, contrast, gamma = _adjustment(self.adjust)
+        crop: Literal["none", "paper", "content"] = self.crop or "none"  # type: ignore[assignment]
+        threshold: Literal["otsu", "sauvola"] = self.threshold or "otsu"  # type: ignore[assignment]
+        return Cleaning(
+            deskew=self.deskew,
+            crop=crop,
+            despeckle=self.clean,
+            whiten=self.clean,
+            edges=self.clean,
+            holes=self.clean,
+            mode="lineart" if self.threshold else "keep",
+            threshold=threshold,
+            dropout=self.dropout or "",
+            brightness=brightness,
+            contrast=contrast,
+            gamma=gamma,
+        )
+
+
+def _one_of(option: str, value: str | None, allowed: tuple[str, ...]) -> None:
+    if value is not None and value not in allowed:
+        raise BadArguments(f"{option} cannot be '{value}'", hint=f"Choose one of: {', '.join(allowed)}.")
+
+
+def _adjustment(text: str | None) -> tuple[int, int, float]:
+    """Brightness, contrast and gamma; what is left out at the end stays as it is."""
+    given = [part.strip() for part in text.split(",")] if text else []
+    try:
+        brightness, contrast, gamma = given + ["0", "0", "1"][len(given) :]
+        return int(brightness), int(contrast), float(gamma)
+    except ValueError:
+        hint = "For example 10,20,1.2: brighter, more contrast, gamma."
+        raise BadArguments(f"--adjust cannot be '{text}'", hint=hint) from None
