@@ -63,6 +63,7 @@ class Splitter:
         self._run: list[Sheet] = []  # blank sheets that may become a separator
         self._in_blank_separator = False
         self._documents = 0  # that have a page
+        self._told = 1  # the document of the last decision
         self._open = False  # whether the last of them goes on
         self._sheets = 0  # since the last break
         self._last_size: tuple[float, float] | None = None
@@ -116,13 +117,8 @@ class Splitter:
         return decisions
 
     def _separator_side(self, page: PageFacts, sign: Sign, separator: Separator) -> Decision:
-        if separator.end:
-            document = max(self._documents, 1)
-            self._break()
-        else:
-            self._break()
-            document = self._documents + 1
-        return _dropped(page, document, sign)
+        self._break()
+        return self._drop(page, self._told if separator.end else self._documents + 1, sign)
 
     def _blank_sheet(self, sheet: Sheet, separator: Separator) -> list[Decision]:
         """A blank sheet waits until there are enough of them; more than enough are the same separator."""
@@ -163,15 +159,15 @@ class Splitter:
         reasons = [_role(mark) for mark in marks]
         if cause and not begins:
             reasons[0] = reasons[0] or Sign(f"begins a document: {cause}", 1.0)
-        decisions = [self._page(page, reason) for page, reason in zip(sheet, reasons, strict=True)]
+        decisions = [self._page(*each) for each in zip(sheet, marks, reasons, strict=True)]
         if ends:
             self._break()
         return decisions
 
-    def _page(self, page: PageFacts, role: Sign | None) -> Decision:
-        if page.is_blank and self._drop_blank:
+    def _page(self, page: PageFacts, mark: Mark | None, role: Sign | None) -> Decision:
+        if page.is_blank and self._drop_blank and not mark:
             document = self._documents if self._open else self._documents + 1
-            return _dropped(page, document, Sign(_blank(page), page.blank or 0.0))
+            return self._drop(page, document, Sign(_blank(page), page.blank or 0.0))
         if role:
             return self._keep(page, role.words, role.confidence)
         return self._keep(page, f"{_blank(page)}, kept" if page.is_blank else "")
@@ -193,9 +189,15 @@ class Splitter:
             self._open = True
         if confidence is None:
             confidence = 1.0 if page.blank is None else max(page.blank, 1 - page.blank)
-        return Decision(
-            number=page.number, document=self._documents, kept=True, reason=reason, confidence=round(confidence, 3)
-        )
+        return self._decision(page, self._documents, Sign(reason, confidence), kept=True)
+
+    def _drop(self, page: PageFacts, document: int, sign: Sign) -> Decision:
+        return self._decision(page, document, sign, kept=False)
+
+    def _decision(self, page: PageFacts, document: int, sign: Sign, *, kept: bool) -> Decision:
+        self._told = document
+        confidence = round(sign.confidence, 3)
+        return Decision(number=page.number, document=document, kept=kept, reason=sign.words, confidence=confidence)
 
     def _break(self) -> None:
         """The next page that is kept begins a document, so that none is ever empty."""
@@ -234,16 +236,6 @@ def _not_blank(page: PageFacts) -> str:
 
 def _blank(page: PageFacts) -> str:
     return f"blank, score {page.blank or 0.0:.2f}"
-
-
-def _dropped(page: PageFacts, document: int, sign: Sign) -> Decision:
-    return Decision(
-        number=page.number,
-        document=document,
-        kept=False,
-        reason=sign.words,
-        confidence=round(sign.confidence, 3),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
