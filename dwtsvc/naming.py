@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dwtsvc.errors import BadArguments
 
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
 FALLBACK = "document"
 LONGEST_LETTERS, LONGEST_BYTES = 120, 200  # file systems end at 255 bytes; "-2", the suffix and .part come on top
 MOST_CODES = 99
-RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?=\.|\Z)", re.IGNORECASE)  # devices of Windows
+RESERVED = r"(?i)(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?=\.|\Z)"  # devices of Windows
 
 NUMBERS = ("n", "doc")
 PAPER = ("barcode", "asn", "text")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """{name.type:argument|fallback} as it stands in a pattern."""
 
     name: str
@@ -39,16 +37,16 @@ class Field:
     pattern: re.Pattern[str] | None = None
 
 
-@dataclass(slots=True)
 class Findings:
     """What the pages of one document say about its name, kept small: the first codes, and the first match of each text.
 
     Codes that only separate, patch codes and PATCHT, name nothing.
     """
 
-    fields: Sequence[Field] = ()
-    codes: list[Barcode] = field(default_factory=list)
-    matches: dict[Field, str] = field(default_factory=dict)
+    def __init__(self, fields: Sequence[Field] = ()) -> None:
+        self._fields = fields
+        self._codes: list[Barcode] = []
+        self._matches: dict[Field, str] = {}
 
     def learn(self, facts: PageFacts) -> None:
         """The next page, or the separator sheet that begins the document."""
@@ -56,12 +54,12 @@ class Findings:
         from dwtsvc.separators import LONGEST_TEXT
 
         told = [code for code in facts.barcodes if not (is_patch(code) or is_patch_t(code))]
-        self.codes = (self.codes + told)[:MOST_CODES]
-        for each in self.fields:
-            if each.name != "text" or each in self.matches or each.pattern is None:
+        self._codes = (self._codes + told)[:MOST_CODES]
+        for each in self._fields:
+            if each.name != "text" or each in self._matches or each.pattern is None:
                 continue
             if match := each.pattern.search(facts.text[:LONGEST_TEXT]):
-                self.matches[each] = match[1] or "" if each.pattern.groups else match[0]
+                self._matches[each] = match[1] or "" if each.pattern.groups else match[0]
 
     def value(self, field: Field) -> str:
         """What goes into the name for a field; its fallback if nothing was read for it."""
@@ -70,12 +68,12 @@ class Findings:
 
     def _values(self, field: Field) -> Iterator[str]:
         if field.name == "text":
-            yield from [self.matches[field]] if field in self.matches else []
+            yield from [self._matches[field]] if field in self._matches else []
         elif field.pattern:
-            matches = (field.pattern.search(code.text) for code in self.codes)
+            matches = (field.pattern.search(code.text) for code in self._codes)
             yield from (match[1] for match in matches if match)
         else:
-            codes = [code.text for code in self.codes if field.type in ("", code.type.lower())]
+            codes = [code.text for code in self._codes if field.type in ("", code.type.lower())]
             yield from codes[int(field.argument or 1) - 1 :]
 
 
@@ -137,7 +135,7 @@ class NamePattern:
         last = self._parts[-1]
         suffix = PurePath(f"x{last}").suffix if isinstance(last, str) else ""
         stem = _short(name.removesuffix(suffix)).rstrip(" .") or FALLBACK
-        return f"_{stem}{suffix}" if RESERVED.match(stem) else stem + suffix
+        return f"_{stem}{suffix}" if re.match(RESERVED, stem) else stem + suffix
 
     def _check_folder(self) -> None:
         """Only the file itself is named by its document: a folder for each is not there yet."""
@@ -154,7 +152,7 @@ def clean(text: str) -> str:
 
     line = unicodedata.normalize("NFC", " ".join(text[: LONGEST_LETTERS * 4].split()))
     name = _short(_safe(line).lstrip(" .-~")).rstrip(" .-")
-    return f"_{name}" if RESERVED.match(name) else name
+    return f"_{name}" if re.match(RESERVED, name) else name
 
 
 def _safe(text: str) -> str:
@@ -226,6 +224,8 @@ def _field(inside: str, known: tuple[str, ...]) -> Field:
 
 def _before_bar(inside: str) -> tuple[str, str, str]:
     """What stands before the last bar that is in no group, class or escape, the bar, and what stands after it."""
+    if "|" not in inside:
+        return inside, "", ""
     from dwtsvc.separators import ATOM
 
     depth, last, at = 0, -1, 0

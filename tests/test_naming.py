@@ -95,6 +95,10 @@ def test_a_document_is_called_after_what_is_on_it(text: str, expected: str) -> N
     assert name(text, *pages, document=12) == expected
 
 
+def test_the_first_page_with_the_text_names_the_document() -> None:
+    assert name(r"{text:No (\d)}.pdf", {"text": "Dear Sir"}, {"text": "No 1"}, {"text": "No 2"}) == "1.pdf"
+
+
 @pytest.mark.parametrize("text", ["{barcode", "barcode}.pdf", "{text:a{2}.pdf", "{n}}.pdf", "}{", "{text:\\}"])
 def test_braces_that_do_not_match_are_told(text: str) -> None:
     with pytest.raises(BadArguments, match="braces") as caught:
@@ -418,3 +422,13 @@ def test_a_dead_scans_part_file_is_taken_over(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [".document.pdf.part"]
     output.abort()
     assert os.listdir(tmp_path) == []
+
+
+def test_names_of_plain_pages_load_nothing_that_splits() -> None:
+    script = (
+        "import sys, datetime; from dwtsvc.outputs import NamePattern;"
+        " NamePattern('{date}-{n:03}.jpg', device='x', when=datetime.datetime.now()).path(1);"
+        " print(*[name for name in ('separators', 'splitting', 'facts', 'stacks') if 'dwtsvc.' + name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True)
+    assert done.stdout.split() == []

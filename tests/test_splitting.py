@@ -281,6 +281,10 @@ def test_so_many_blank_sheets_in_a_row_are_a_separator(
     assert documents(decisions) == expected and list(dropped(decisions)) == gone
 
 
+def test_a_blank_page_long_after_a_separator_is_a_page_again() -> None:
+    assert documents(split(stack(PAPER, EMPTY, EMPTY, PAPER, EMPTY, PAPER), "blank:2")) == [[1], [4, 5, 6]]
+
+
 def test_blanks_that_are_too_few_at_the_end_stay() -> None:
     assert documents(split(stack(PAPER, EMPTY), "blank:2")) == [[1, 2]]
     assert documents(split(stack(PAPER, EMPTY), "blank:2", drop_blank=True)) == [[1]]
@@ -349,6 +353,11 @@ def test_the_blank_back_of_a_letter_is_no_separator() -> None:
 def test_fronts_without_backs_and_backs_without_fronts_lose_nothing() -> None:
     pages = stack({"back": True}, {}, {}, {"back": True}, {"back": True}, {})
     assert documents(split(pages, duplex=True)) == [[1, 2, 3, 4, 5, 6]]
+
+
+def test_two_backs_in_a_row_are_no_sheet() -> None:
+    pages = stack({**EMPTY, "back": True}, {**SHEET, "back": True}, PAPER)
+    assert documents(split(pages, "patch", duplex=True)) == [[1], [3]]
 
 
 # --- whatever is fed
