@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -432,3 +433,12 @@ def test_names_of_plain_pages_load_nothing_that_splits() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_every_pattern_of_the_document_is_one() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "splitting.md").read_text("utf-8").partition("## Names")[2]
+    shown = re.findall(r"^\| `([^`]+)`(?:; `([^`]+)`)? \|", text, re.MULTILINE)
+    patterns = [each.replace("\\|", "|") for row in shown for each in row if each]
+    assert len(patterns) > 10
+    for each in patterns:
+        assert pattern(each).path(1).name

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterable
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -508,3 +510,34 @@ def test_the_page_map_is_json_with_a_row_for_each_page() -> None:
 def test_decisions_and_facts_are_records() -> None:
     for record in (split(stack(PAPER))[0], PageFacts(number=3, back=True, text="ä", blank=0.25, width=210.0)):
         assert records.unpack(type(record), json.loads(json.dumps(record, default=records.pack))) == record
+
+
+# --- what docs/splitting.md says
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "splitting.md").read_text("utf-8")
+
+
+def test_the_program_in_the_document_runs_and_says_what_it_should(capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    exec(compile(program, "splitting.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == [
+        "1 1 True ",
+        "1 2 False blank, score 0.97",
+        "1 3 True ",
+        "1 4 False blank, score 0.91",
+    ]
+
+
+def test_every_separator_of_the_document_is_one_and_keeps_or_drops_as_it_says() -> None:
+    rows = re.findall(r"^\| (`[^|]*`)[^|]*\|[^|]*\| (go|goes|stays|stays, always) \|$", DOCUMENT, re.MULTILINE)
+    specs = [(spec, word) for names, word in rows for spec in re.findall(r"`([^`]+)`", names)]
+    assert len(specs) == 16
+    for spec, word in specs:
+        assert parse(spec.replace(":N", ":2")).keep == word.startswith("stays"), spec
+
+
+def test_the_page_map_of_the_document_is_what_a_stack_gives() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
+    pages = stack({"blank": 0.02}, SHEET, {"blank": 0.93, "back": True}, {"blank": 0.03}, SHEET)
+    rows = page_map(split(pages, "patch", duplex=True))
+    assert json.loads(json.dumps(rows, default=records.pack)) == json.loads(shown)
