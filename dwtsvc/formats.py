@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dwtsvc.imaging.codecs import Canvas
     from dwtsvc.imaging.pdf import PdfWriter
     from dwtsvc.imaging.tiff import TiffWriter
+    from dwtsvc.text import Text
 
 Data = mmap | bytes
 
@@ -29,9 +30,22 @@ class PageEncoder:
     white pages of a JPEG one are g4. A JPEG page is decoded only for a TIFF that was asked to be lossless.
     """
 
-    def __init__(self, format: str, *, quality: int, tiff_compression: str = "auto", title: str = "") -> None:
+    def __init__(
+        self,
+        format: str,
+        *,
+        quality: int,
+        tiff_compression: str = "auto",
+        title: str = "",
+        author: str = "",
+        subject: str = "",
+        keywords: str = "",
+        conformance: str | None = None,
+    ) -> None:
         self.format = format
-        self._quality, self._compression, self._title = quality, tiff_compression, title
+        self._quality, self._compression = quality, tiff_compression
+        self._described = {"title": title, "author": author, "subject": subject, "keywords": keywords}
+        self._conformance = conformance
 
     @property
     def stores_jpeg(self) -> bool:
@@ -71,58 +85,74 @@ class PageEncoder:
         if self.format == "pdf":
             from dwtsvc.imaging.pdf import PdfWriter
 
-            return PdfWriter(file, title=self._title)
+            return PdfWriter(file, **self._described, conformance=self._conformance)
         from dwtsvc.imaging.tiff import TiffWriter
 
         return TiffWriter(file)
 
-    def append(self, page: PageInfo, data: Data, document: PdfWriter | TiffWriter, steps: Sequence[Step] = ()) -> None:
-        """One page into a document."""
+    def append(
+        self,
+        page: PageInfo,
+        data: Data,
+        document: PdfWriter | TiffWriter,
+        steps: Sequence[Step] = (),
+        text: Text | None = None,
+    ) -> None:
+        """One page into a document; its text, read after the steps, becomes the layer of a PDF page."""
         if steps:
-            self._append_image(*image_of(page, data, steps), document)
+            self._append_image(*image_of(page, data, steps), document, text)
         elif page.encoding is Encoding.JPEG and self._keeps_jpeg:
-            document.add_jpeg(data, dpi=page.raster.dpi)
+            _add_jpeg(document, data, page.raster.dpi, text)
         elif self.makes_jpeg(page.raster.mode, page.raster):
             file = io.BytesIO()
             PageEncoder("jpeg", quality=self._quality).write(page, data, file)
-            document.add_jpeg(file.getvalue(), dpi=page.raster.dpi)
+            _add_jpeg(document, file.getvalue(), page.raster.dpi, text)
         else:
-            self._append_exactly(page, data, document)
+            self._append_exactly(page, data, document, text)
 
     @property
     def _keeps_jpeg(self) -> bool:
         return self.stores_jpeg or self._compression == "auto"
 
-    def _append_exactly(self, page: PageInfo, data: Data, document: PdfWriter | TiffWriter) -> None:
+    def _append_exactly(self, page: PageInfo, data: Data, document: PdfWriter | TiffWriter, text: Text | None) -> None:
         from dwtsvc.imaging.tiff import TiffWriter
 
         if page.encoding is Encoding.RAW and isinstance(document, TiffWriter):
             document.add_rows(page.raster, data, compression=self._lossless(page.raster.depth))
         else:
-            self._append_pixels(*image_of(page, data), document)
+            self._append_pixels(*image_of(page, data), document, text)
 
-    def _append_image(self, image: Image, dpi: float, document: PdfWriter | TiffWriter) -> None:
+    def _append_image(self, image: Image, dpi: float, document: PdfWriter | TiffWriter, text: Text | None) -> None:
         """An image that was made anew, compressed as the format compresses its like."""
         if not self.stores_jpeg or image.mode == "1":
-            return self._append_pixels(image, dpi, document)
+            return self._append_pixels(image, dpi, document, text)
         from dwtsvc.imaging import codecs
 
         file = io.BytesIO()
         codecs.encode(image, "jpeg", file, dpi=dpi, quality=self._quality)
-        return document.add_jpeg(file.getvalue(), dpi=dpi)
+        return _add_jpeg(document, file.getvalue(), dpi, text)
 
-    def _append_pixels(self, image: Image, dpi: float, document: PdfWriter | TiffWriter) -> None:
+    def _append_pixels(self, image: Image, dpi: float, document: PdfWriter | TiffWriter, text: Text | None) -> None:
         from dwtsvc.imaging.tiff import TiffWriter
 
         if isinstance(document, TiffWriter):
             depth = 1 if image.mode == "1" else 8
             document.add_image(image, dpi=dpi, compression=self._lossless(depth))
         else:
-            document.add_image(image, dpi=dpi)
+            document.add_image(image, dpi=dpi, text=text)
 
     def _lossless(self, depth: int) -> str:
         held = self._compression != "jpeg" and (self._compression != "g4" or depth == 1)
         return self._compression if held else "auto"
+
+
+def _add_jpeg(document: PdfWriter | TiffWriter, data: Data, dpi: float, text: Text | None) -> None:
+    from dwtsvc.imaging.tiff import TiffWriter
+
+    if isinstance(document, TiffWriter):
+        document.add_jpeg(data, dpi=dpi)
+    else:
+        document.add_jpeg(data, dpi=dpi, text=text)
 
 
 _threads = threading.local()

@@ -199,4 +199,5 @@ def _even(data: bytes) -> bytes:
 
 def _sum(data: bytes) -> int:
     padded = _even(data)
-    return sum(struct.unpack(f">{len(padded) // 4}I", padded)) & 0xFFFFFFFF
+    words: tuple[int, ...] = struct.unpack(f">{len(padded) // 4}I", padded)
+    return sum(words) & 0xFFFFFFFF

@@ -97,7 +97,8 @@ class Donor:
         """A name for our font that no other font has on the page."""
         if self._font is None:
             self._font = pdf.copy_foreign(self._pdf.pages[0].obj.Resources.Font[f"/{textlayer.FONT}"])
-        fonts, name, number = page.resources.get("/Font", {}), FONT, 1
+        fonts: Any = page.resources.get("/Font", {})
+        name, number = FONT, 1
         while f"/{name}" in fonts:
             name, number = f"{FONT}{number}", number + 1
         return name

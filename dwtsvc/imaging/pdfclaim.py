@@ -45,14 +45,15 @@ def declare(pdf: pikepdf.Pdf, conformance: str) -> list[str]:
     if why:
         raise InvalidOutput("This PDF cannot be written as PDF/A as it is", why=why, hint=pdfa.BY_GHOSTSCRIPT)
     profile = pdf.make_stream(pdfa.srgb_profile(), {"/N": 3})
-    intent = pikepdf.Object.parse(pdfa.output_intent(0).replace(b"/DestOutputProfile 0 0 R ", b""))
+    intent: Any = pikepdf.Object.parse(pdfa.output_intent(0).replace(b"/DestOutputProfile 0 0 R ", b""))
     intent.DestOutputProfile = profile
     pdf.Root.OutputIntents = pikepdf.Array([pdf.make_indirect(intent)])
     described = _described(pdf)
     packet = pdf.make_stream(described.xmp(conformance))
     packet.Type, packet.Subtype = pikepdf.Name.Metadata, pikepdf.Name.XML
     pdf.Root.Metadata = packet
-    pdf.docinfo = pdf.make_indirect(pikepdf.Object.parse(described.info()))
+    info: Any = pdf.make_indirect(pikepdf.Object.parse(described.info()))
+    pdf.docinfo = info
     return []
 
 
@@ -100,10 +101,10 @@ def _of_page(page: pikepdf.Page) -> Any:
     others = set(page.resources.keys()) - {"/XObject", "/Font", "/ProcSet"}
     if others:
         yield f"resources of other kinds ({', '.join(sorted(others))})"
-    fonts = page.resources.get("/Font", {})
+    fonts: Any = page.resources.get("/Font", {})
     if any(str(fonts[name].get("/BaseFont")) != f"/{glyphless.NAME}" for name in fonts.keys()):  # noqa: SIM118
         yield "fonts of its own"
-    images = page.resources.get("/XObject", {})
+    images: Any = page.resources.get("/XObject", {})
     for name in images.keys():  # noqa: SIM118
         yield from _of_image(images[name])
     used = {str(command.operator) for command in pikepdf.parse_content_stream(page)}

@@ -177,7 +177,8 @@ def _notes(pdf: pikepdf.Pdf, name: str) -> list[str]:
         notes[MOST_NOTES:] = [f"{name} is damaged in {len(notes) - MOST_NOTES} more places"]
     if pdf.is_encrypted:
         notes.append(f"{name} is encrypted, the result is not")
-    if int(pdf.Root.get("/AcroForm", {}).get("/SigFlags", 0)) & SIGNED:
+    form: Any = pdf.Root.get("/AcroForm", {})
+    if int(form.get("/SigFlags", 0)) & SIGNED:
         notes.append(f"{name} is signed; the signatures do not fit the result")
     return notes
 
