@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dwtsvc import config, kinds, profiles
-from dwtsvc.errors import BadArguments
+from dwtsvc.errors import BadArguments, BadInput
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Area, ScanRequest
 from dwtsvc.paths import Paths
+from dwtsvc.records import BadRecord, unpack
 from dwtsvc.suffixes import DOCUMENTS, format_of
+from dwtsvc_cli.wishes import Wishes
 
 if TYPE_CHECKING:
     from dwtsvc.config import Settings
@@ -32,11 +34,27 @@ class Plan:
     output: str
     format: str
     or_virtual: bool
+    wishes: Wishes
 
     @property
     def encoder(self) -> PageEncoder:
         settings = self.settings
-        return PageEncoder(self.format, quality=settings.quality, tiff_compression=settings.tiff_compression)
+        return PageEncoder(
+            self.format,
+            quality=settings.quality,
+            tiff_compression=settings.tiff_compression,
+            **self.wishes.described,
+            conformance=self.wishes.conformance,
+        )
+
+    def resumed(self, about: dict[str, Any]) -> Plan:
+        """The same for a scan that was interrupted, with the name and the wishes that it had."""
+        try:
+            wishes = unpack(Wishes, about["wishes"])
+            return replace(self, output=str(about["output"]), format=_format(about["output"], "auto"), wishes=wishes)
+        except (KeyError, BadRecord) as error:
+            hint = "Write its pages with --recover and the options you want."
+            raise BadInput("This scan cannot be resumed", why=f"{type(error).__name__}: {error}", hint=hint) from error
 
     def request(self, device: str) -> ScanRequest:
         return ScanRequest(
@@ -59,6 +77,7 @@ def plan(
     profile: str | None,
     output: str | None,
     or_virtual: bool,
+    wishes: Wishes,
 ) -> Plan:
     """Options over profile over settings. Raises BadArguments or BadConfiguration before anything is touched."""
     paths = Paths.from_environment(os.environ)
@@ -78,6 +97,7 @@ def plan(
         output=target,
         format=format,
         or_virtual=or_virtual,
+        wishes=wishes,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dwtsvc_cli import choices
+from dwtsvc_cli import choices, options
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -79,6 +79,28 @@ def scan(
     or_virtual: Annotated[
         bool, typer.Option("--or-virtual", help="Use the built-in virtual scanner when there is no other.")
     ] = False,
+    ocr: options.Ocr = False,
+    language: options.Language = None,
+    fast: options.Fast = False,
+    rotate_pages: options.RotatePages = False,
+    deskew: options.Deskew = False,
+    crop: options.Crop = None,
+    clean: options.Clean = False,
+    dropout: options.Dropout = None,
+    adjust: options.Adjust = None,
+    threshold: options.Threshold = None,
+    parts: options.Parts = None,
+    store_resolution: options.StoreResolution = None,
+    drop_blank: options.DropBlank = False,
+    split_on: options.SplitOn = None,
+    output_type: options.OutputType = None,
+    title: options.Title = "",
+    author: options.Author = "",
+    subject: options.Subject = "",
+    keywords: options.Keywords = "",
+    receipt: options.Receipt = False,
+    workers: options.Workers = None,
+    executor: options.Executor = "",
     format: Annotated[
         str | None,
         typer.Option(
@@ -112,6 +134,9 @@ def scan(
     recover: Annotated[
         bool, typer.Option("--recover", help="Write the pages that a scan left behind when it failed or was cancelled.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="The same, under the name and with the options that the scan had.")
+    ] = False,
     recover_id: Annotated[
         str | None, typer.Option("--recover-id", metavar="ID", help="Which of them; without it the newest.")
     ] = None,
@@ -131,16 +156,22 @@ def scan(
 
       dwtsvc scan -o - --format png > page.png
 
+      dwtsvc scan --ocr -l deu+eng --deskew --drop-blank -o contract.pdf
+
+      dwtsvc scan --split-on patcht --ocr -o '{barcode|letter}.pdf'
+
       dwtsvc scan --recover -o rescued.pdf
     """
     from dwtsvc.errors import BadArguments
     from dwtsvc_cli import planning, scanning
     from dwtsvc_cli.voice import Voice
+    from dwtsvc_cli.wishes import Wishes
 
     if json and output == "-":
         raise BadArguments("--json and -o - exclude each other", hint="Both would be written to standard output.")
     flags = {
         "device": device,
+        "language": language,
         "source": source,
         "mode": mode,
         "resolution": resolution,
@@ -150,13 +181,43 @@ def scan(
         "tiff_compression": tiff_compression,
         "progress": None if progress is None else "on" if progress else "off",
     }
+    wishes = Wishes(
+        ocr=ocr,
+        fast=fast,
+        rotate_pages=rotate_pages,
+        deskew=deskew,
+        crop=crop,
+        clean=clean,
+        dropout=dropout,
+        adjust=adjust,
+        threshold=threshold,
+        parts=parts,
+        store_resolution=store_resolution,
+        drop_blank=drop_blank,
+        split_on=tuple(split_on or ()),
+        output_type=output_type,
+        receipt=receipt,
+        title=title,
+        author=author,
+        subject=subject,
+        keywords=keywords,
+        workers=workers,
+        executor=executor,
+    )
     plan = planning.plan(
-        flags, area=area, pages=pages, options=option or [], profile=profile, output=output, or_virtual=or_virtual
+        flags,
+        area=area,
+        pages=pages,
+        options=option or [],
+        profile=profile,
+        output=output,
+        or_virtual=or_virtual,
+        wishes=wishes,
     )
     voice = Voice(json=json, quiet=quiet, verbose=verbose, progress=plan.settings.progress)
     names = scanning.Naming(force=force, next_free=next_free or output is None)
-    if recover or recover_id:
-        scanning.recover(plan, names, voice, owner=recover_id, dry_run=dry_run)
+    if recover or recover_id or resume:
+        scanning.recover(plan, names, voice, owner=recover_id, dry_run=dry_run, resume=resume)
     elif dry_run:
         scanning.rehearse(plan, voice)
     else:

@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from dwtsvc.errors import (
     BadArguments,
@@ -26,11 +28,15 @@ from dwtsvc.model import PageInfo, ScanRequest, Source
 from dwtsvc.outputs import Document, FileEach, NamePattern, Names, Output, StandardOutput
 from dwtsvc.pipeline.develop import Developer
 from dwtsvc.pipeline.writing import Written, arriving, collate, write_job, write_page
+from dwtsvc.records import pack
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS
 from dwtsvc_cli import output as out
 from dwtsvc_cli.planning import Plan
 from dwtsvc_cli.voice import Voice
+
+if TYPE_CHECKING:
+    from dwtsvc_cli.bench import Bench
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,12 @@ def open_output(plan: Plan, naming: Naming, device: str) -> Output:
         if sys.stdout.isatty():
             raise BadArguments("A page is no text for a terminal", hint="Redirect it: dwtsvc scan -o - > page.pdf")
         return StandardOutput(sys.stdout.buffer, plan.encoder)
-    pattern = NamePattern(plan.output, device=device, when=datetime.now())
+    pattern = NamePattern(plan.output, device=device, when=datetime.now(), documents=True)
+    if plan.wishes.split_on or pattern.of_documents:
+        from dwtsvc.stacks import NamedDocuments, NamedPages
+
+        stack = NamedDocuments if plan.format in DOCUMENTS and not pattern.numbered else NamedPages
+        return stack(pattern, plan.encoder)
     names = Names(pattern, force=naming.force, next_free=naming.next_free)
     if plan.format in DOCUMENTS and not pattern.numbered:
         return Document(names.reserve(), plan.encoder)
@@ -117,11 +128,20 @@ class Scan:
     """One run of the command: a store for its pages, jobs that fill it, an output that empties it."""
 
     def __init__(
-        self, plan: Plan, device: str, output: Output, voice: Voice, jobs: Jobs, store: PageStore, owner: str
+        self,
+        plan: Plan,
+        device: str,
+        output: Output,
+        voice: Voice,
+        jobs: Jobs,
+        store: PageStore,
+        owner: str,
+        bench: Bench | None,
     ) -> None:
         self._output, self._voice = output, voice
         self._jobs, self._store, self._owner = jobs, store, owner
         self._request = plan.request(device)
+        self._bench = bench
         self._develop = Developer(plan.settings.mode, plan.encoder, plan.settings.quality)
         self._job: Job | None = None
         self._scanned = 0
@@ -152,7 +172,21 @@ class Scan:
     def _stack(self, request: ScanRequest, wait: float) -> None:
         """Scan and write one stack, page by page."""
         job = self._start(request, wait)
-        write_job(job, self._store, self._output, on_page=self._written, on_wait=lambda: self._voice.watch(job))
+        if self._bench:
+            try:
+                self._bench.scan(job)
+            finally:
+                self._scanned += len(job.pages)
+        else:
+            write_job(job, self._store, self._output, on_page=self._written, on_wait=lambda: self._voice.watch(job))
+
+    def finish(self) -> list[Path]:
+        """Complete the files; those that are complete now."""
+        if not self._bench:
+            return self._output.finish()
+        files = self._bench.finish()
+        self.pages = self._bench.pages
+        return files
 
     def _written(self, written: Written) -> None:
         self.pages += 1
@@ -170,7 +204,11 @@ class Scan:
                 why="a sheet was lost, or two went through at once",
                 hint="Scan the stack again.",
             )
-        for page in collate(fronts, backs):
+        pages = collate(fronts, backs)
+        if self._bench:
+            self._bench.take(pages)
+            return
+        for page in pages:
             self.pages += 1
             self._voice.page(self.pages, write_page(page, self._store, self._output))
 
@@ -213,19 +251,39 @@ def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
     store = _store(plan)
     device = find_device(plan, voice)
     output = open_output(plan, naming, device)
-    owner = store.begin({"device": device, "output": plan.output})
+    owner = store.begin({"device": device, "output": plan.output, "wishes": pack(plan.wishes)})
     try:
-        with _jobs(plan, store) as jobs:
-            scan = Scan(plan, device, output, voice, jobs, store, owner)
+        with _jobs(plan, store) as jobs, _bench(plan, store, output, voice) as bench:
+            scan = Scan(plan, device, output, voice, jobs, store, owner, bench)
             with _stopping_kindly(scan, voice), voice.showing(device):
                 scan.run(paper)
-                files = output.finish()
+                files = scan.finish()
     except BaseException:
         output.abort()
         _keep(store, owner, voice)  # after the jobs have ended: no page comes any more
         raise
     store.discard(owner)
     voice.done(scan.pages, files, device)
+
+
+def _bench(plan: Plan, store: PageStore, output: Output, voice: Voice) -> AbstractContextManager[Bench | None]:
+    """Where pages are worked on, if there is anything to do."""
+    pattern = getattr(output, "pattern", None)
+    if not (plan.wishes.works or pattern):
+        return nullcontext()
+    from dwtsvc_cli.bench import Bench
+
+    duplex = plan.settings.source is Source.DUPLEX
+    return Bench(
+        plan.wishes.recipe(plan.settings, pattern.reads if pattern else frozenset()),
+        plan.wishes.splitter(duplex=duplex),
+        store,
+        output,
+        voice,
+        folder=plan.paths.cache / "pages",
+        workers=plan.wishes.workers,
+        address=plan.wishes.executor,
+    )
 
 
 def _store(plan: Plan) -> PageStore:
@@ -274,8 +332,11 @@ def _stopping_kindly(scan: Scan, voice: Voice) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_run: bool) -> None:
-    """Write what an earlier scan left behind. Raises NothingFound when there is nothing."""
+def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_run: bool, resume: bool) -> None:
+    """Write what an earlier scan left behind; with `resume` under the name and with the wishes that it had.
+
+    Raises NothingFound when there is nothing.
+    """
     store = _store(plan)
     left = store.left_behind()
     if not left:
@@ -289,19 +350,31 @@ def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_
         return
     owner = owner or left[0].owner
     pages = store.resume(owner)
-    device = str(next((each.about.get("device") for each in left if each.owner == owner), ""))
+    about = next((each.about for each in left if each.owner == owner), {})
+    device = str(about.get("device", ""))
+    if resume:
+        plan = plan.resumed(about)
     try:
         output = open_output(plan, naming, device)
     except DwtsvcError:
         store.leave(owner)
         raise
     try:
-        for number, page in enumerate(pages, 1):
-            voice.page(number, write_page(page, store, output))
-        files = output.finish()
+        with _bench(plan, store, output, voice) as bench:
+            files = _written(pages, store, output, voice, bench)
     except BaseException:
         output.abort()
         store.leave(owner)
         raise
     store.discard(owner)
-    voice.done(len(pages), files, device)
+    voice.done(bench.pages if bench else len(pages), files, device)
+
+
+def _written(pages: list[PageInfo], store: PageStore, output: Output, voice: Voice, bench: Bench | None) -> list[Path]:
+    """Put stored pages into the output; the files that are complete now."""
+    if bench:
+        bench.take(pages)
+        return bench.finish()
+    for number, page in enumerate(pages, 1):
+        voice.page(number, write_page(page, store, output))
+    return output.finish()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from dwtsvc.jobs import Job
+    from dwtsvc.pipeline.line import Settled
     from dwtsvc.pipeline.writing import Written
 
 
@@ -118,6 +119,15 @@ class Voice:
             for path in written.files:
                 output.say(str(path))
         self.detail(f"Page {number}: {page.raster.width} x {page.raster.height} pixels, {page.size} bytes stored")
+
+    def dropped(self, settled: Settled) -> None:
+        """A page was left out, for a reason."""
+        number, reason = settled.sheet.original.number, settled.decision.reason
+        if self._json:
+            output.say_json({"event": "dropped", "page": number, "reason": reason, "sure": settled.decision.confidence})
+        else:
+            self.note(f"Page {number} is left out: {reason}")
+        self._files += settled.files
 
     def kept(self, count: int, owner: str) -> None:
         """The scan failed, and these pages wait for --recover."""

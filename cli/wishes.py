@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dwtsvc.errors import BadArguments
@@ -34,15 +34,32 @@ class Wishes:
     parts: str | None = None
     store_resolution: float | None = None
     drop_blank: bool = False
-    split_on: list[str] = field(default_factory=list)
+    split_on: tuple[str, ...] = ()
     output_type: str | None = None
     receipt: bool = False
+    title: str = ""
+    author: str = ""
+    subject: str = ""
+    keywords: str = ""
+    workers: int | None = None
+    executor: str = ""
 
     def __post_init__(self) -> None:
         _one_of("--crop", self.crop, CROPS)
         _one_of("--threshold", self.threshold, THRESHOLDS)
         _one_of("--parts", self.parts, PARTS)
         _one_of("--output-type", self.output_type, tuple(CONFORMANCE))
+
+    @property
+    def works(self) -> bool:
+        """Whether anything is to be done with pages, and they do not just go into a file."""
+        plain = {name: getattr(self, name) for name in ("output_type", "workers", *self.described)}
+        return self != Wishes(**plain)
+
+    @property
+    def described(self) -> dict[str, str]:
+        """What a PDF says of itself."""
+        return {"title": self.title, "author": self.author, "subject": self.subject, "keywords": self.keywords}
 
     @property
     def conformance(self) -> str | None:

@@ -65,15 +65,17 @@ class PageEncoder:
         """Whether the stored bytes of a page are already the file that `write` would make."""
         return page.encoding.value == self.format
 
-    def write(self, page: PageInfo, data: Data, file: BinaryIO, steps: Sequence[Step] = ()) -> None:
-        """One page as a file of its own."""
+    def write(
+        self, page: PageInfo, data: Data, file: BinaryIO, steps: Sequence[Step] = (), text: Text | None = None
+    ) -> None:
+        """One page as a file of its own; with its text, read after the steps, if that is a PDF."""
         from dwtsvc.imaging import codecs
 
         if self.copies(page) and not steps:
             file.write(data)
         elif self.format in DOCUMENTS:
             with self.document(file) as document:
-                self.append(page, data, document, steps)
+                self.append(page, data, document, steps, text)
         elif page.encoding is Encoding.RAW and not steps:
             codecs.encode_rows(page.raster, data, self.format, file, canvas=canvas(), quality=self._quality)
         else:

@@ -96,6 +96,7 @@ class NamePattern:
         self._values = {"date": f"{when:%Y-%m-%d}", "time": f"{when:%H%M%S}", "device": slug}
         names = {each.name for each in self.fields}
         self.numbered = "n" in names
+        self.of_documents = bool(names.intersection((*PAPER, "doc")))
         self.reads = frozenset("barcode" if name == "asn" else name for name in names.intersection(PAPER))
         """What must be read on the paper for the names: "barcode", "text", both or nothing."""
         self._check_folder()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from dwtsvc.disk import NO_ROOM
 from dwtsvc.errors import DiskFull, FileAccess
@@ -16,12 +16,15 @@ from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS
 
+if TYPE_CHECKING:
+    from dwtsvc.text import Text
+
 
 class Output(Protocol):
     """Where the pages of a job go, one after another."""
 
-    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
-        """Write a page; the files that are complete now."""
+    def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
+        """Write a page, with its text where the format has a place for it; the files that are complete now."""
 
     def finish(self) -> list[Path]:
         """Write what is left; the files that are complete now."""
@@ -55,10 +58,10 @@ class FileEach:
         self._names, self._encoder = names, encoder
         self._next: PartFile | None = names.reserve()
 
-    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
+    def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
         part = self._next or self._names.reserve()
         self._next = part
-        write_whole(part, page, store, self._encoder)
+        write_whole(part, page, store, self._encoder, text)
         self._next = None
         return [part.target]
 
@@ -71,12 +74,14 @@ class FileEach:
             self._next.abort()
 
 
-def write_whole(part: PartFile, page: PageInfo, store: PageStore, encoder: PageEncoder) -> None:
+def write_whole(
+    part: PartFile, page: PageInfo, store: PageStore, encoder: PageEncoder, text: Text | None = None
+) -> None:
     """A page as a file of its own, without a copy where that can be."""
     # Also a page that is adopted is read once: its checksum must fit before the store lets it go.
     with store.reading(page) as data, writing(part.target):
         if not (encoder.copies(page) and part.adopt(store.path(page))):
-            encoder.write(page, data, part.file)
+            encoder.write(page, data, part.file, text=text)
             part.commit()
 
 
@@ -93,9 +98,9 @@ class Document:
             part.abort()
             raise
 
-    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
+    def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
         with store.reading(page) as data, writing(self._part.target):
-            self._encoder.append(page, data, self._writer)
+            self._encoder.append(page, data, self._writer, text=text)
         return []
 
     def finish(self) -> list[Path]:
@@ -125,12 +130,12 @@ class StandardOutput:
         with self._writing():
             self._writer = encoder.document(self._file) if encoder.format in DOCUMENTS else None
 
-    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
+    def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
         with store.reading(page) as data, self._writing():
             if self._writer:
-                self._encoder.append(page, data, self._writer)
+                self._encoder.append(page, data, self._writer, text=text)
             else:
-                self._encoder.write(page, data, self._file)
+                self._encoder.write(page, data, self._file, text=text)
         return []
 
     def finish(self) -> list[Path]:

@@ -22,6 +22,7 @@ from dwtsvc.store import PageStore
 if TYPE_CHECKING:
     from dwtsvc.facts import PageFacts
     from dwtsvc.splitting import Decision
+    from dwtsvc.text import Text
 
 
 class NamedStack:
@@ -29,7 +30,7 @@ class NamedStack:
     page that is kept is then added."""
 
     def __init__(self, pattern: NamePattern, encoder: PageEncoder) -> None:
-        self._pattern, self._encoder = pattern, encoder
+        self.pattern, self._encoder = pattern, encoder
         self._number, self._pages = 1, 0  # the document, and how many pages it has
         self._found = pattern.findings()
         self._part: PartFile | None = self._begin_file()
@@ -39,9 +40,9 @@ class NamedStack:
         files: list[Path] = []
         if decision.document != self._number:
             files = self._end()
-            self._number, self._pages, self._found = decision.document, 0, self._pattern.findings()
+            self._number, self._pages, self._found = decision.document, 0, self.pattern.findings()
         if not (decision.kept or self._pages) and facts.barcodes:
-            self._found = self._pattern.findings()  # of several separator sheets the nearest names the document
+            self._found = self.pattern.findings()  # of several separator sheets the nearest names the document
         self._found.learn(facts)
         return files
 
@@ -62,11 +63,11 @@ class NamedStack:
 
     def _begin_file(self) -> PartFile:
         """A part file under the name that the document has if nothing is found on it."""
-        return _first_free(self._pattern.path(1, document=self._number, copy=copy) for copy in count(1))
+        return _first_free(self.pattern.path(1, document=self._number, copy=copy) for copy in count(1))
 
     def _names(self, page: int = 1) -> Iterator[Path]:
         """The names that a file of the document may have, the best first; there is always another."""
-        return (self._pattern.path(page, document=self._number, found=self._found, copy=copy) for copy in count(1))
+        return (self.pattern.path(page, document=self._number, found=self._found, copy=copy) for copy in count(1))
 
 
 class NamedDocuments(NamedStack):
@@ -74,11 +75,11 @@ class NamedDocuments(NamedStack):
 
     _document: Document | None = None
 
-    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
+    def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
         self._part = self._part or self._begin_file()
         self._document = self._document or Document(self._part, self._encoder)
         self._pages += 1
-        return self._document.add(page, store)
+        return self._document.add(page, store, text)
 
     def _end(self) -> list[Path]:
         if self._document is None:
@@ -96,20 +97,20 @@ class NamedPages(NamedStack):
 
     def __init__(self, pattern: NamePattern, encoder: PageEncoder) -> None:
         super().__init__(pattern, encoder)
-        self._waiting: list[tuple[int, PageInfo, PageStore]] = []
+        self._waiting: list[tuple[int, PageInfo, PageStore, Text | None]] = []
 
-    def add(self, page: PageInfo, store: PageStore) -> list[Path]:
+    def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
         self._pages += 1
-        if not self._pattern.reads:
-            return [self._write(self._pages, page, store)]
-        self._waiting.append((self._pages, page, store))
+        if not self.pattern.reads:
+            return [self._write(self._pages, page, store, text)]
+        self._waiting.append((self._pages, page, store, text))
         return []
 
     def _end(self) -> list[Path]:
         waiting, self._waiting = self._waiting, []
-        return [self._write(number, page, store) for number, page, store in waiting]
+        return [self._write(*each) for each in waiting]
 
-    def _write(self, number: int, page: PageInfo, store: PageStore) -> Path:
+    def _write(self, number: int, page: PageInfo, store: PageStore, text: Text | None) -> Path:
         self.abort()  # the file that was begun to see whether one can be
         self._part = _first_free(self._names(number))
         write_whole(self._part, page, store, self._encoder)

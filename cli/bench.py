@@ -1,0 +1,111 @@
+"""Pages are worked on between the scanner and the file: by the workers, along the line, with a receipt in the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dwtsvc.model import Encoding, PageInfo
+from dwtsvc.pipeline import cache, pool
+from dwtsvc.pipeline.flow import Incoming, flow
+from dwtsvc.pipeline.line import Line, Settled
+from dwtsvc.pipeline.recipe import Original, Recipe, Task
+from dwtsvc.pipeline.writing import Written
+
+if TYPE_CHECKING:
+    from dwtsvc.errors import DwtsvcError
+    from dwtsvc.jobs import Job
+    from dwtsvc.outputs import Output
+    from dwtsvc.splitting import Splitter
+    from dwtsvc.store import PageStore
+    from dwtsvc_cli.voice import Voice
+
+
+class Bench:
+    """Takes stack after stack of stored pages; `finish` completes the files. Use it as a context."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        splitter: Splitter,
+        store: PageStore,
+        output: Output,
+        voice: Voice,
+        *,
+        folder: Path,
+        workers: int | None,
+        address: str,
+    ) -> None:
+        self._recipe, self._store, self._voice, self._cache = recipe, store, voice, folder
+        self._made = store.begin({"kind": "made"})  # pages made anew; the scan's own stay what they are
+        self._line = Line(store, self._made, output, splitter, self)
+        self._executor = pool.executor(address, workers)
+        self._window = 2 * (workers or os.cpu_count() or 1)
+        self._originals: dict[int, PageInfo] = {}
+        self.settled_pages: list[Settled] = []
+        self.pages = 0
+
+    def __enter__(self) -> Bench:
+        cache.prune(self._cache)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._store.discard(self._made)
+
+    def scan(self, job: Job) -> None:
+        """All pages of a job as they are scanned. Raises what the job reports, after the pages before."""
+
+        def incoming(timeout: float) -> Task | None:
+            page = job.next_page(timeout=timeout)
+            return page and self._task(page)
+
+        self._through(incoming, lambda: self._voice.watch(job))
+
+    def take(self, pages: Iterable[PageInfo]) -> None:
+        """Pages that are all there."""
+        waiting = iter(pages)
+
+        def incoming(timeout: float) -> Task | None:
+            page = next(waiting, None)
+            return page and self._task(page)
+
+        self._through(incoming, lambda: None)
+
+    def finish(self) -> list[Path]:
+        return self._line.finish()
+
+    def _through(self, incoming: Incoming, on_wait: Callable[[], object]) -> None:
+        for outcome in flow(incoming, self._executor, window=self._window, on_wait=on_wait):
+            self._line.take(outcome, self._originals.pop(outcome.task.number))
+
+    def _task(self, page: PageInfo) -> Task:
+        self._originals[page.number] = page
+        content: Path | bytes = self._store.path(page)
+        if pool.is_elsewhere(self._executor):
+            with self._store.reading(page) as data:
+                content = bytes(data)
+        lossy = page.encoding is Encoding.JPEG
+        original = Original(content=content, encoding=page.encoding, raster=page.raster, lossy=lossy)
+        return Task(
+            number=page.number,
+            back=page.back,
+            original=original,
+            recipe=self._recipe,
+            checksum=page.checksum,
+            cache=self._cache,
+        )
+
+    def settled(self, settled: Settled) -> None:
+        """A page was written or dropped."""
+        if settled.decision.kept:
+            self.pages += 1
+            self._voice.page(self.pages, Written(settled.sheet.page, settled.files))
+        else:
+            self._voice.dropped(settled)
+        self.settled_pages.append(settled)
+
+    def trouble(self, number: int, error: DwtsvcError) -> None:
+        self._voice.note(f"Page {number} stays as it was scanned: {error}")
