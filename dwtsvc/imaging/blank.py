@@ -6,31 +6,23 @@ stricter for it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import Image
 
 from dwtsvc.errors import BadArguments
+from dwtsvc.imaging.holes import holes_of
+from dwtsvc.imaging.ink import ink_of
 from dwtsvc.imaging.marks import Mark, columns_of, marks_of, rows_of
-from dwtsvc.imaging.paper import level_of
 from dwtsvc.imaging.pixels import plain, to_8bit
 
 LONG_SIDE = 1800  # pixels of the reduced copy: A4 at 150 dpi, where a stroke of 8-point print is a pixel wide
 LONG_SIDE_MM = 297.0
 MIN_BLOCK, MAX_BLOCK = 20 / 3508, 30 / 3508  # of the long side: 20 and 30 pixels of A4 at 300 dpi, 1.7 and 2.5 mm
-DARK_PAGE = 64  # paper below this is a photo or a black separator sheet
-CONTRAST = 42  # levels below the paper around: show-through has up to 12 % (31) and grain, faint print 30 % (76)
-CELL, AROUND = 8, 9  # what is darker than all paper around it and less than 9 cells wide, a centimetre, is no paper
-LEAST_PAPER = 140  # on a page whose paper is 255: what is darker is never paper, however large
 FULL_SHARE = 0.015  # ink on more of the page is no dust, whatever its shape
 MARGIN_MM = 20.0  # not counted in FULL_SHARE: dark background beside the paper
 MOST_RUNS, MOST_MARKS = 60_000, 400
 EDGE_MM, FRAY_MM = 12.0, 2.0  # how far in a dark edge reaches; how near to the edge nobody prints
-STREAK_CONTRAST, STREAK_MM, STREAK_SHARE = 14, 1.0, 0.8  # dirt on the feeder's glass: thin, and as long as the page
-HOLE_MM, HOLE_REACH_MM, HOLES_APART_MM = (3.0, 9.5), 25.0, (60.0, 120.0)
-SOLID, DISC_ASPECT = 0.6, 1.4  # a disc fills 0.79 of its box
-IN_LINE_MM = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +56,7 @@ def blank(image: Image.Image, *, min_block: float | None = None, max_block: floa
     factor = max(1, round(max(image.size) / LONG_SIDE))
     small = (image.convert("L") if image.mode == "1" else image).reduce(factor)
     page = _Page(width=small.width, height=small.height, per_mm=max(small.size) / LONG_SIDE_MM, factor=factor)
-    ink = _ink(small, page.per_mm)
+    ink = ink_of(small, page.per_mm)
     if ink is None:
         return _verdict(4.0, "the whole page is dark")
     return _judged(ink, page, least / factor, most / factor)
@@ -88,61 +80,6 @@ def _verdict(evidence: float, reason: str) -> Blank:
     return Blank(score=round(1 / (1 + evidence), 3), blank=evidence < 1, reason=reason)
 
 
-def _ink(image: Image.Image, per_mm: float) -> Image.Image | None:
-    """255 where there is ink, else 0; None for a page that is dark all over."""
-    bands = [(band, level_of(band)) for band in image.split()]
-    if max(paper for _, paper in bands) < DARK_PAGE:
-        return None
-    tones = _darkest([_whitened(band, paper) for band, paper in bands])
-    depth = ImageChops.subtract(_paper_around(tones), tones)
-    ink = _deeper(depth, CONTRAST)
-    _wipe_streaks(ink, _deeper(depth, STREAK_CONTRAST), per_mm)
-    return ink
-
-
-def _deeper(depth: Image.Image, least: int) -> Image.Image:
-    return depth.point([255 * (level > least) for level in range(256)])
-
-
-def _paper_around(tones: Image.Image) -> Image.Image:
-    """The page without anything small and dark (a closing). White lies around it, so that dark edges are small too."""
-    cells = ImageOps.expand(tones.reduce(CELL), AROUND, 255)
-    cells = cells.filter(ImageFilter.MaxFilter(AROUND)).filter(ImageFilter.MinFilter(AROUND))
-    cells = ImageOps.crop(cells, AROUND).point([max(LEAST_PAPER, level) for level in range(256)])
-    return cells.resize(tones.size, Image.Resampling.BILINEAR)
-
-
-def _whitened(band: Image.Image, paper: int) -> Image.Image:
-    return band.point([min(255, level * 255 // max(1, paper)) for level in range(256)])
-
-
-def _darkest(bands: list[Image.Image]) -> Image.Image:
-    """The darkest channel: ink of any colour counts. Blue counts half, because paper goes yellow and so does coffee."""
-    if len(bands) == 1:
-        return bands[0]
-    red, green, blue = bands
-    half = blue.point([(level + 255) // 2 for level in range(256)])
-    return ImageChops.darker(ImageChops.darker(red, green), half)
-
-
-def _wipe_streaks(ink: Image.Image, faint: Image.Image, per_mm: float) -> None:
-    """Before marks are joined, because a streak ties the edges of the page together.
-
-    They are looked for where there is `faint` ink, because a weak streak is ink in places only.
-    """
-    width, height = ink.size
-    for size, down in (((width, 1), True), ((1, height), False)):
-        for start, end in _full_lines(faint.resize(size, Image.Resampling.BOX).tobytes()):
-            if end - start <= max(2, STREAK_MM * per_mm):
-                ink.paste(0, (start - 1, 0, end + 1, height) if down else (0, start - 1, width, end + 1))
-
-
-def _full_lines(shares: bytes) -> list[tuple[int, int]]:
-    """Where the shares of ink (of 255) are those of a line as long as the page, as start and end."""
-    flags = bytes(share >= STREAK_SHARE * 255 for share in shares)
-    return [found.span() for found in re.finditer(rb"\x01+", flags)]
-
-
 def _judged(ink: Image.Image, page: _Page, least: float, most: float) -> Blank:
     share = _inner_share(ink, page)
     if share > FULL_SHARE:
@@ -151,7 +88,7 @@ def _judged(ink: Image.Image, page: _Page, least: float, most: float) -> Blank:
     if found is None:
         return _verdict(2.0, "more specks than dust makes")
     marks = [mark for mark in found if mark.size >= least / 4 and not _is_edge(mark, page)]
-    holes = _holes(marks, page)
+    holes = holes_of(marks, page.width, page.height, page.per_mm)
     marks = [mark for mark in marks if all(mark is not hole for hole in holes)]
     if len(marks) > MOST_MARKS:
         return _verdict(len(marks) / MOST_MARKS, f"{len(marks)} marks larger than dust")
@@ -171,39 +108,6 @@ def _is_edge(mark: Mark, page: _Page) -> bool:
     if mark.left > 1 and mark.top > 1 and mark.right < page.width - 1 and mark.bottom < page.height - 1:
         return False
     return mark.depth <= EDGE_MM * page.per_mm
-
-
-def _holes(marks: list[Mark], page: _Page) -> list[Mark]:
-    """Punch holes: discs near an edge, and the crescents that light leaves of them, if there are two as far from it."""
-    shaped = [mark for mark in marks if _like_hole(mark, page)]
-    return [mark for mark in shaped if _is_disc(mark) or any(_are_twins(mark, other, page) for other in shaped)]
-
-
-def _like_hole(mark: Mark, page: _Page) -> bool:
-    smallest, largest = HOLE_MM[0] * page.per_mm, HOLE_MM[1] * page.per_mm
-    near = min(_distances(mark, page)) <= HOLE_REACH_MM * page.per_mm
-    return near and smallest <= mark.size <= largest
-
-
-def _is_disc(mark: Mark) -> bool:
-    return mark.solidity >= SOLID and max(mark.width, mark.height) <= DISC_ASPECT * min(mark.width, mark.height)
-
-
-def _are_twins(one: Mark, other: Mark, page: _Page) -> bool:
-    """Alike, as far from the same edge, and as far from each other as punches make them."""
-    near = IN_LINE_MM * page.per_mm
-    apart = max(abs(one.left - other.left), abs(one.top - other.top)) / page.per_mm
-    alike = max(abs(one.width - other.width), abs(one.height - other.height)) <= near
-    if not alike or not HOLES_APART_MM[0] <= apart <= HOLES_APART_MM[1]:
-        return False
-    pairs = zip(_distances(one, page), _distances(other, page), strict=True)
-    return any(abs(mine - its) <= near and mine <= HOLE_REACH_MM * page.per_mm for mine, its in pairs)
-
-
-def _distances(mark: Mark, page: _Page) -> tuple[float, float, float, float]:
-    """From the middle of a mark to the left, top, right and bottom edge."""
-    x, y = (mark.left + mark.right) / 2, (mark.top + mark.bottom) / 2
-    return x, y, page.width - x, page.height - y
 
 
 def _by_marks(marks: list[Mark], page: _Page, least: float, most: float, holes: int) -> Blank:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 
 from PIL import Image
 
@@ -69,10 +70,27 @@ def _same(image: Image.Image, values: Values) -> Image.Image:
 
 
 def _deskew(image: Image.Image, values: Values) -> Image.Image:
-    leaning = skew(image)
-    if abs(leaning) < max(float(values["least"]), 1e-9):
+    known = "angle" in values
+    leaning = float(values["angle"]) if known else skew(image)
+    if abs(leaning) < max(0.0 if known else float(values["least"]), 1e-9):
         return image
     return geometry.turned(image, -leaning, image.size, values)
+
+
+def _late(module: str, function: str) -> Edit:
+    """An edit of a module that imports OpenCV, which costs a tenth of a second: not before it is needed."""
+
+    def edit(image: Image.Image, values: Values) -> Image.Image:
+        carried_out: Edit = getattr(import_module(f"dwtsvc.imaging.{module}"), function)
+        return carried_out(image, values)
+
+    return edit
+
+
+def _hued(size: geometry.Size, values: Values) -> geometry.Size:
+    """Only to refuse a colour without a hue before there is an image."""
+    tones.hue_of(values["colour"])
+    return size
 
 
 EDITS: dict[str, Edit] = {
@@ -80,6 +98,7 @@ EDITS: dict[str, Edit] = {
     "flip": geometry.flip,
     "mirror": geometry.mirror,
     "crop": geometry.crop,
+    "extract": geometry.extract,
     "erase": geometry.erase,
     "resize": geometry.resize,
     "dpi": _same,
@@ -89,11 +108,20 @@ EDITS: dict[str, Edit] = {
     "invert": tones.invert,
     "brightness": tones.brightness,
     "contrast": tones.contrast,
+    "gamma": tones.gamma,
+    "sharpen": _late("focus", "sharpen"),
+    "despeckle": _late("despeckle", "despeckle"),
+    "whiten": _late("whiten", "whiten"),
+    "dropout": _late("dropout", "drop"),
+    "edges": _late("borders", "edges"),
+    "holes": _late("borders", "holes"),
     "deskew": _deskew,
 }
 SIZES: dict[str, Measure] = {  # of the steps that change the size, or that need to know it
     "rotate": geometry.rotated_size,
     "crop": geometry.cropped_size,
+    "extract": geometry.extracted_size,
     "erase": geometry.erased_size,
     "resize": geometry.resized_size,
+    "dropout": _hued,
 }

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from colorsys import rgb_to_hsv
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageColor
 
+from dwtsvc.errors import BadArguments
 from dwtsvc.imaging.pixels import to_8bit
-from dwtsvc.imaging.steps import Values
+from dwtsvc.imaging.steps import Scalar, Values
 
 MIDDLE = 128
 LEAST_CONTRAST = 40  # two classes closer than this are one paper and its noise
+HUES = {"red": 0, "green": 120, "blue": 240}  # degrees
+LEAST_TINT = 0.08  # of full colour: what has less is a gray
 FULL_8, FULL_16 = 255, 65_535
 
 
@@ -19,11 +23,15 @@ def gray(image: Image.Image, values: Values) -> Image.Image:
 
 
 def threshold(image: Image.Image, values: Values) -> Image.Image:
-    """Black and white; `level` 1..255 is the first gray that becomes white, "auto" is Otsu's."""
+    """Black and white; `level` 1..255 is the first gray that becomes white, "auto" leaves that to the method."""
     if image.mode == "1":
         return image
-    tones = to_8bit(image).convert("L")
     level = values["level"]
+    if level == "auto" and values["method"] == "sauvola":
+        from dwtsvc.imaging.binarise import sauvola
+
+        return sauvola(image, int(values.get("window", 0)), float(values["k"]))
+    tones = to_8bit(image).convert("L")
     return parted(tones, otsu(tones.histogram()) if level == "auto" else int(level))
 
 
@@ -54,7 +62,7 @@ def otsu(histogram: list[int]) -> int:
 def depth(image: Image.Image, values: Values) -> Image.Image:
     bits = int(values["bits"])
     if bits == 1:
-        return threshold(image, {"level": "auto"})
+        return threshold(image, {"level": "auto", "method": "otsu"})
     return to_8bit(image).convert("L" if bits == 8 else "RGB")
 
 
@@ -71,6 +79,32 @@ def contrast(image: Image.Image, values: Values) -> Image.Image:
     percent = float(values["percent"])
     slope = (100 + percent) / 100 if percent <= 0 else 100 / max(100 - percent, 0.01)
     return _line(image, slope, 0.5 - 0.5 * slope)
+
+
+def gamma(image: Image.Image, values: Values) -> Image.Image:
+    """Every tone t of 0..1 becomes t ** (1 / gamma)."""
+    power = 1 / float(values["gamma"])
+    if image.mode == "1" or power == 1:
+        return image
+    if image.mode == "I;16":
+        from dwtsvc.imaging.arrays import bent
+
+        return bent(image, power)
+    table = [round(FULL_8 * (level / FULL_8) ** power) for level in range(FULL_8 + 1)]
+    return image.point(table * len(image.getbands()))
+
+
+def hue_of(colour: Scalar) -> int:
+    """The hue of red, green, blue or "#rrggbb" in degrees, 0 to 359. BadArguments for a gray."""
+    if colour in HUES:
+        return HUES[str(colour)]
+    red, green, blue = (channel / FULL_8 for channel in ImageColor.getrgb(str(colour))[:3])
+    if max(red, green, blue) - min(red, green, blue) < LEAST_TINT:
+        raise BadArguments(
+            f"The colour '{colour}' is a gray and cannot be told from print",
+            hint=f"Choose {', '.join(HUES)}, or a colour with a hue like #d04030.",
+        )
+    return round(rgb_to_hsv(red, green, blue)[0] * 360) % 360
 
 
 def _line(image: Image.Image, slope: float, offset: float) -> Image.Image:

@@ -19,7 +19,14 @@ from dwtsvc.model import Step
 MODES = ["1", "L", "I;16", "RGB"]
 BLACK = {"1": 0, "L": 0, "I;16": 0, "RGB": (0, 0, 0)}
 WHITE = {"1": 255, "L": 255, "I;16": 65_535, "RGB": (255, 255, 255)}
-NEEDED = {"dpi": {"dpi": 200}, "depth": {"bits": 8}, "brightness": {"percent": 10}, "contrast": {"percent": 10}}
+NEEDED = {
+    "dpi": {"dpi": 200},
+    "depth": {"bits": 8},
+    "brightness": {"percent": 10},
+    "contrast": {"percent": 10},
+    "dropout": {"colour": "red"},
+    "extract": {"x1": 0, "y1": 0, "x2": 9, "y2": 1, "x3": 8, "y3": 7, "x4": 0, "y4": 6},
+}
 
 
 def step(name: str, **values) -> Step:
@@ -302,7 +309,7 @@ def test_a_straight_page_is_not_touched(lines):
 @pytest.mark.parametrize(
     ("bad", "allowed"),
     [
-        (step("sharpen"), "threshold"),
+        (step("polish"), "threshold"),
         (step("rotate", degrees=361), "-360 to 360"),
         (step("rotate", degrees=float("inf")), "-360 to 360"),
         (step("rotate", degrees=True), "number"),
