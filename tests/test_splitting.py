@@ -89,7 +89,7 @@ def test_a_separator_says_whether_its_sheet_stays(spec: str, keep: bool, end: bo
 @pytest.mark.parametrize(
     "spec",
     [
-        *("", "patchs", "patch:7", "patch:", "patcht:T", "black:1", "size:a4", "blank:0", "blank:x", "blank:-1"),
+        *("", "patchx", "patch:7", "patch:", "patcht:T", "black:1", "size:a4", "blank:0", "blank:x", "blank:-1"),
         *("every", "every:", "every:0", "every:1.5", "every:²", "every:99999", "text", "text:", "code12:x", "code128:"),
         *("asn,drop", "size,drop", "every:2,drop", "size,end", "every:2,end", "patch,keep,drop", "every:2,keeps"),
     ],
@@ -464,6 +464,8 @@ def mixed_stack(seed: int, duplex: bool) -> tuple[list[PageFacts], list[list[int
 
     for _ in range(chance.randint(1, 12)):
         kind = chance.choice(["patch", "patcht", "black", "asn", "code", "text", "blank"])
+        sheet: dict[str, dict[str, Any]]
+        first: dict[str, dict[str, Any]]
         sheet = {"patch": {"barcodes": patch("2")}, "patcht": {"barcodes": (code("PATCHT"),)}, "black": {"black": True}}
         first = {
             "asn": {"barcodes": (code(f"ASN{chance.randint(1, 99999):05}", "qr"),)},
