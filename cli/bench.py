@@ -60,7 +60,7 @@ class Bench:
 
         def incoming(timeout: float) -> Task | None:
             page = job.next_page(timeout=timeout)
-            return page and self._task(page)
+            return self._task(page) if page else None
 
         self._through(incoming, lambda: self._voice.watch(job))
 
@@ -70,7 +70,7 @@ class Bench:
 
         def incoming(timeout: float) -> Task | None:
             page = next(waiting, None)
-            return page and self._task(page)
+            return self._task(page) if page else None
 
         self._through(incoming, lambda: None)
 

@@ -47,14 +47,21 @@ def dark_edges(image: Image.Image, reach: int) -> Array | None:
     dark = cv2.bitwise_not(above(tones, int(paper * DARK)))
     if paper < DARK_PAGE or not _frame(dark).any():
         return None
-    height, width = dark.shape
+    return cv2.dilate(hanging(dark, reach), square(RIM))
+
+
+def hanging(mask: Array, reach: int) -> Array:
+    """Of a mask of 255 and 0, what hangs together with an edge and is at most `reach` pixels in."""
+    height, width = mask.shape
+    rim = mask.copy()
     if width > 2 * reach and height > 2 * reach:
-        dark[reach : height - reach, reach : width - reach] = 0
-    count, labels = cv2.connectedComponents(dark, connectivity=4, ltype=cv2.CV_32S)
-    hanging = np.zeros(count, np.uint8)
-    hanging[_frame(labels)] = 255
-    hanging[0] = 0
-    return cv2.dilate(hanging[labels], square(RIM))
+        rim[reach : height - reach, reach : width - reach] = 0
+    count, labels = cv2.connectedComponents(rim, connectivity=4, ltype=cv2.CV_32S)
+    hangs = np.zeros(count, np.uint8)
+    hangs[_frame(labels)] = 255
+    hangs[0] = 0
+    chosen: Array = hangs[labels]
+    return chosen
 
 
 def _frame(array: Array) -> Array:

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 from dwtsvc.imaging.paper import level_of
 
 DARK_PAGE = 64  # paper below this is a photo or a black separator sheet
-CONTRAST = 42  # levels below the paper around: show-through has up to 12 % (31) and grain, faint print 30 % (76)
+CONTRAST = 42  # levels of 255 below the paper around: show-through has up to 12 % (31) and grain, faint print 30 % (76)
 CELL, AROUND = 8, 9  # what is darker than all paper around it and less than 9 cells wide, a centimetre, is no paper
 LEAST_PAPER = 140  # on a page whose paper is 255: what is darker is never paper, however large
 STREAK_CONTRAST, STREAK_MM, STREAK_SHARE = 14, 1.0, 0.8  # dirt on the feeder's glass: thin, and as long as the page
@@ -24,14 +24,17 @@ def ink_of(image: Image.Image, per_mm: float) -> Image.Image | None:
     if max(paper for _, paper in bands) < DARK_PAGE:
         return None
     tones = _darkest([_whitened(band, paper) for band, paper in bands])
-    depth = ImageChops.subtract(_paper_around(tones), tones)
-    ink = _deeper(depth, CONTRAST)
-    _wipe_streaks(ink, _deeper(depth, STREAK_CONTRAST), per_mm)
+    paper = _paper_around(tones)
+    depth = ImageChops.subtract(paper, tones)
+    ink = _deeper(depth, paper, CONTRAST)
+    _wipe_streaks(ink, _deeper(depth, paper, STREAK_CONTRAST), per_mm)
     return ink
 
 
-def _deeper(depth: Image.Image, least: int) -> Image.Image:
-    return depth.point([255 * (level > least) for level in range(256)])
+def _deeper(depth: Image.Image, paper: Image.Image, least: int) -> Image.Image:
+    """255 where the depth is more than `least` of white paper and, in shadow, as much of what there is of it."""
+    needed = paper.point([level * least // 255 for level in range(256)])
+    return ImageChops.subtract(depth, needed).point([0] + [255] * 255)
 
 
 def _paper_around(tones: Image.Image) -> Image.Image:

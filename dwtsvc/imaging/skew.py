@@ -7,8 +7,6 @@ means are taken once; to try an angle, only that small table is sheared.
 from __future__ import annotations
 
 import math
-from array import array
-from itertools import pairwise
 
 from PIL import Image, ImageChops, ImageFilter
 
@@ -64,14 +62,19 @@ class _Lines:
     """A table of STRIPS columns with the mean ink of each, ROWS rows at a time, in floating point."""
 
     def __init__(self, ink: Image.Image) -> None:
+        import numpy as np
+
+        from dwtsvc.imaging.shear import Shear
+
         size = (STRIPS, max(1, ink.height // ROWS))
-        self._table = ink.convert("F").resize(size, Image.Resampling.BILINEAR)
+        table = ink.convert("F").resize(size, Image.Resampling.BILINEAR)
         self._shear_of_one = (ink.width / STRIPS) / (ink.height / size[1])  # rows to a strip, at 45 degrees
+        self._shear = Shear(np.asarray(table), self._slope(LIMIT + sum(REACHES)))
 
     def best(self) -> tuple[float, float]:
         """The angle at which the rows differ most, and how many times more than at a common angle."""
         reach = round(LIMIT / COARSE)
-        tries = [(self._score(COARSE * step), COARSE * step) for step in range(-reach, reach + 1)]
+        tries = self._scores([COARSE * step for step in range(-reach, reach + 1)])
         common = sorted(score for score, _ in tries)[reach]
         score, angle = max(tries)
         angle = self._middle(angle)
@@ -80,17 +83,16 @@ class _Lines:
     def _middle(self, angle: float) -> float:
         """The middle of the hill of scores rather than its top: pixels make a needle where they and text are level."""
         for reach in REACHES:
-            tries = [(self._score(angle + reach * way / 8), reach * way / 8) for way in range(-8, 9)]
+            tries = self._scores([angle + reach * way / 8 for way in range(-8, 9)])
             foot = max(tries)[0] * FOOT
-            weights = [(max(0.0, score - foot), away) for score, away in tries]
+            weights = [(max(0.0, score - foot), tried) for score, tried in tries]
             total = sum(weight for weight, _ in weights)
-            angle += sum(weight * away for weight, away in weights) / total if total else 0.0
+            angle = sum(weight * tried for weight, tried in weights) / total if total else angle
         return angle
 
-    def _score(self, degrees: float) -> float:
-        """Cubic, because linear interpolation blurs every angle but 0, which then wins."""
-        slope = math.tan(math.radians(degrees)) * self._shear_of_one
-        shear = (1, 0, 0, slope, 1, -slope * STRIPS / 2)
-        table = self._table.transform(self._table.size, Image.Transform.AFFINE, shear, Image.Resampling.BICUBIC)
-        rows = array("f", table.resize((1, table.height), Image.Resampling.BOX).tobytes())
-        return sum((below - row) ** 2 for row, below in pairwise(rows))
+    def _scores(self, angles: list[float]) -> list[tuple[float, float]]:
+        scores = self._shear.contrasts([self._slope(degrees) for degrees in angles])
+        return list(zip(scores, angles, strict=True))
+
+    def _slope(self, degrees: float) -> float:
+        return -math.tan(math.radians(degrees)) * self._shear_of_one

@@ -66,7 +66,9 @@ class Line:
         """The next page, with all the pages that it was parted into."""
         if outcome.error:
             self._watcher.trouble(original.number, outcome.error)
-        for done in outcome.done or [None]:
+        if not outcome.done:
+            self._feed(original, None)
+        for done in outcome.done:
             self._feed(original, done)
 
     def finish(self) -> list[Path]:

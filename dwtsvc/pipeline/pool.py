@@ -97,7 +97,7 @@ def _dask(address: str) -> Executor:
             "Dask is not installed", why=str(error), hint="Install it: pip install 'dwtsvc[dask]'"
         ) from error
     try:
-        client = Client(f"tcp://{address}", timeout=CONNECT_TIMEOUT, set_as_default=False)
+        client: Any = Client(f"tcp://{address}", timeout=CONNECT_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ServiceNotRunning(
             f"No Dask scheduler answers at {address}", why=str(error), hint="Start one: dask scheduler"

@@ -87,7 +87,7 @@ class Task:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """`blank` is 0 to 1, above 0.5 it is, for `reason`; `black` for a sheet that is all black; `skew` in degrees;
-    `sharpness` as `judge` measures it."""
+    `sharpness` is 0 to 1."""
 
     blank: float
     reason: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import tempfile
@@ -17,7 +18,10 @@ from dwtsvc.records import pack
 from dwtsvc.text import Text
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from dwtsvc.imaging.pdf import PdfWriter
+    from dwtsvc.imaging.pdfoverlay import PageImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Pictures:
         elif picture.encoding is Encoding.JPEG:
             self._writer.add_jpeg(picture.content, dpi=done.dpi, text=done.text)
         else:
-            self._writer.add_png(picture.content, dpi=done.dpi, text=done.text)
+            self._writer.add_image(_image(picture), dpi=done.dpi, text=done.text)
 
     def finish(self) -> None:
         self._writer.close()
@@ -62,7 +66,7 @@ class Layered:
     def __init__(self, target: BinaryIO, source: File, about: About, *, redo: bool) -> None:
         self._target, self._source, self._about, self._redo = target, source, about, redo
         self._texts: Spool[Text] = Spool()
-        self._images: Spool[Picture] = Spool()
+        self._images: Spool[PageImage] = Spool()
         self._turns: dict[int, int] = {}
 
     def add(self, file: File, index: int, done: Done) -> None:
@@ -72,7 +76,7 @@ class Layered:
         if names == {"rotate"}:
             self._turns[index] = int(done.steps[0].values["degrees"])
         elif done.picture:
-            self._images[index] = done.picture
+            self._images[index] = _page_image(done.picture)
 
     def finish(self) -> None:
         from dwtsvc.imaging import pdfoverlay
@@ -91,6 +95,21 @@ class Layered:
         )
         self._texts.close()
         self._images.close()
+
+
+def _image(picture: Picture) -> Image:
+    from dwtsvc.imaging import codecs
+
+    return codecs.decode(io.BytesIO(picture.content))
+
+
+def _page_image(picture: Picture) -> PageImage:
+    from dwtsvc.imaging.pdfoverlay import PageImage
+    from dwtsvc.imaging.streams import encode_g4
+
+    raster, g4 = picture.raster, picture.encoding is not Encoding.JPEG
+    data = encode_g4(_image(picture)) if g4 else picture.content
+    return PageImage(data=data, width=raster.width, height=raster.height or 0, dpi=raster.dpi, g4=g4)
 
 
 Record = TypeVar("Record")

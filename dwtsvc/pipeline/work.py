@@ -105,20 +105,21 @@ def _parts(image: Image.Image, dpi: float, start: tuple[Step, ...], recipe: Reci
     from dwtsvc.imaging import book, edit, photos
 
     upright, dpi = edit.apply_all(start, image, dpi)
-    found = photos.find(upright, dpi) if recipe.parting == "photos" else book.halves(upright, dpi)
+    found = photos.find(upright, dpi) if recipe.parting == "photos" else book.halves(upright)
     return [(*start, *steps) for steps in found] or [start]
 
 
 def _judged(image: Image.Image, dpi: float) -> Judged:
     from dwtsvc.imaging import judge
+    from dwtsvc.imaging.focus import sharpness
 
     blank = judge.blank(image)
     return Judged(
         blank=blank.score,
         reason=blank.reason,
-        black=judge.black_sheet(image),
+        black=judge.black_sheet(image).black,
         skew=judge.skew(image),
-        sharpness=judge.sharpness(image),
+        sharpness=sharpness(image).score,
     )
 
 
