@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -163,3 +164,13 @@ def test_every_format_can_be_written_as_utf_8(format: str, pages: list[Text]) ->
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(BadArguments):
         textfiles.stream("docx", [])
+
+
+def test_hocr_is_understood_by_ocrmypdf(tmp_path: Path) -> None:
+    parser = pytest.importorskip("ocrmypdf.hocrtransform", reason="ocrmypdf is not installed").HocrParser
+    text = ocr.read(printed.sheet("letter", 150), 150, ocr.Reading())
+    path = tmp_path / "page.hocr"
+    path.write_text(textfiles.hocr([text]), "utf-8")
+    said = str(parser(path).parse())
+    assert all(repr(word.text) in said for word in text.words)
+    assert f"dpi={text.dpi}" in said
