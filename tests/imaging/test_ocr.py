@@ -25,7 +25,7 @@ def once(text: Text) -> dict[str, Box]:
 
 
 def dark_in(image: Image.Image, box: Box) -> bool:
-    return image.convert("L").crop(box).getextrema()[0] < 100
+    return any(image.convert("L").crop(box).histogram()[:100])
 
 
 @pytest.mark.parametrize("kind", ["letter", "form", "invoice"])
@@ -78,7 +78,7 @@ def test_what_is_transparent_is_paper() -> None:
 
 
 def test_several_languages_are_read_together() -> None:
-    image = printed.typed("The harbour wall is grey", "Nous avons mange des pommes hier soir")
+    image = printed.typed("The harbour wall is grey", "Nous avons vu des pommes hier soir")
     text = ocr.read(image, 200, Reading(languages="fra+eng"))
     assert {"harbour", "grey", "avons", "pommes", "soir"} <= printed.words(text.plain)
     assert text.languages == "fra+eng"
