@@ -6,7 +6,7 @@ import io
 import threading
 from collections.abc import Sequence
 from mmap import mmap
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dwtsvc.model import Encoding, Mode, PageInfo, Raster, Step
 from dwtsvc.suffixes import DOCUMENTS
@@ -44,7 +44,7 @@ class PageEncoder:
     ) -> None:
         self.format = format
         self._quality, self._compression = quality, tiff_compression
-        self._described = {"title": title, "author": author, "subject": subject, "keywords": keywords}
+        self._described: dict[str, Any] = {"title": title, "author": author, "subject": subject, "keywords": keywords}
         self._conformance = conformance
 
     @property
