@@ -7,10 +7,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dwtsvc.errors import BadInput
 from dwtsvc.model import Encoding, Raster
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+JPEG_MARK = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,37 @@ def raster_of(image: Image, dpi: float) -> Raster:
     channels, depth = CHANNELS_AND_DEPTH[image.mode]
     line = math.ceil(image.width * channels * depth / 8)
     return Raster(width=image.width, height=image.height, channels=channels, depth=depth, bytes_per_line=line, dpi=dpi)
+
+
+def as_it_is(file: bytes, unstated_dpi: float, *, max_pixels: int | None = None) -> Picture | None:
+    """The bytes of a JPEG that every reader shows the same way, upright; None for anything else.
+
+    It is decoded once: damage is told now, not when it is shown. Raises BadInput.
+    """
+    from dwtsvc.imaging import codecs
+    from dwtsvc.imaging.streams import jpeg_header
+
+    if file[:3] != JPEG_MARK:
+        return None
+    try:
+        header = jpeg_header(file)
+    except BadInput:
+        return None
+    image = codecs.decode(io.BytesIO(file), max_pixels=max_pixels or codecs.MAX_PIXELS)
+    if image.size != (header.width, header.height) or image.mode not in ("L", "RGB"):
+        return None  # it lies on its side, or has other colours than a page
+    raster = raster_of(image, codecs.dpi_of(image) or unstated_dpi)
+    return Picture(encoding=Encoding.JPEG, raster=raster, content=file)
+
+
+def of_file(file: bytes, unstated_dpi: float) -> Picture:
+    """The first picture of an image file: a JPEG as it is, anything else as PNG. Raises BadInput."""
+    from dwtsvc.imaging import codecs
+
+    if whole := as_it_is(file, unstated_dpi):
+        return whole
+    image = codecs.decode(io.BytesIO(file))
+    return lossless(image, codecs.dpi_of(image) or unstated_dpi)
 
 
 def lossless(image: Image, dpi: float) -> Picture:

@@ -11,7 +11,8 @@ import json
 import shutil
 import threading
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -92,6 +93,7 @@ class Holdings:
         self._pending_idle, self._limits = pending_idle, limits
         self._lock = threading.RLock()
         self._held: dict[str, Held] = {}
+        self._starting: Counter[str] = Counter()  # jobs of each bucket that are being opened
         self._deleted: OrderedDict[str, str] = OrderedDict()
         self._buffers: dict[tuple[str, str], Buffer] = {}
         self._left: dict[tuple[str, str], Left] = {}
@@ -142,7 +144,33 @@ class Holdings:
 
         Raises TooMany, and what the device reports: ScannerBusy, NoScanner, ...
         """
-        self.check_room(bucket, site=site)
+        with self._starting_one(bucket, site):
+            held = self._open_job(bucket, request, develop, timeout, idle_limit, site)
+        if run:
+            self.run_job(held)
+        return held
+
+    @contextlib.contextmanager
+    def _starting_one(self, bucket: str, site: bool) -> Iterator[None]:
+        """Count a job from before its device is opened, so that requests at the same time get no more than one may."""
+        with self._lock:
+            self.check_room(bucket, site=site)
+            self._starting[bucket] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._starting[bucket] -= 1
+
+    def _open_job(
+        self,
+        bucket: str,
+        request: ScanRequest,
+        develop: Develop,
+        timeout: float | None,
+        idle_limit: float,
+        site: bool,
+    ) -> Held:
         uid = str(uuid.uuid4())
         about = {"kind": "job", "uid": uid, "bucket": bucket, "device": request.device, "request": pack(request)}
         owner = self._store.begin(about)
@@ -157,8 +185,6 @@ class Holdings:
         pending.job.watch(lambda: self._note_end(held))
         with self._lock:
             self._held[uid] = held
-        if run:
-            self.run_job(held)
         return held
 
     def _bounded(self, develop: Develop, bucket: str, site: bool) -> Develop:
@@ -291,14 +317,6 @@ class Holdings:
                 else:
                     self._store.discard(buffer.owner)
 
-    def drop_buffer(self, bucket: str, client: str) -> None:
-        """Delete a client's image buffer with its pages; one that is not there is fine."""
-        with self._lock:
-            buffer = self._buffers.pop((bucket, client), None)
-            held = self._left.pop((bucket, client), None) if buffer is None else buffer
-        if held is not None:
-            self._store.discard(held.owner)
-
     def used(self, bucket: str | None = None) -> int:
         """Bytes that a bucket's jobs and buffers take on the disk, or all of them."""
         pages = sum(held.job.size for held in list(self._held.values()) if bucket is None or held.bucket == bucket)
@@ -309,6 +327,7 @@ class Holdings:
     def check_room(self, bucket: str, *, site: bool, jobs: bool = True) -> None:
         """Raises TooMany when a web site, or all together, have as much as they may."""
         active = [held.bucket for held in list(self._held.values()) if held.job.active]
+        active += self._starting.elements()
         if jobs and (len(active) >= ACTIVE_JOBS or (site and active.count(bucket) >= ACTIVE_JOBS_OF_A_SITE)):
             raise TooMany("There are too many jobs", hint="Wait until one has ended, or cancel one.")
         used = self.used()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from dwtsvc import pictures
 from dwtsvc.buffer import Buffer, Leaf
-from dwtsvc.errors import BadInput
-from dwtsvc.imaging import codecs
 from dwtsvc.imaging.imagefiles import images
-from dwtsvc.imaging.streams import jpeg_header
-from dwtsvc.model import Encoding, PageInfo
+from dwtsvc.model import PageInfo
 from dwtsvc.pictures import Picture
 from dwtsvc.server.thumbs import PAGE_PIXELS
 
@@ -43,28 +39,13 @@ def load(
 
 
 def _pictures(file: bytes, dpi: float, gray: bool, password: str | None) -> Iterator[Picture]:
-    if whole := _as_it_is(file):
+    if whole := pictures.as_it_is(file, UNSTATED_DPI, max_pixels=PAGE_PIXELS):
         yield whole
         return
     for image, stated in images(
         file, dpi=dpi, gray=gray, password=password, max_pixels=PAGE_PIXELS, max_pages=MOST_PAGES
     ):
         yield pictures.lossless(image, stated or dpi)
-
-
-def _as_it_is(file: bytes) -> Picture | None:
-    """A JPEG that every reader shows the same way, upright; None for anything else."""
-    if file[:3] != b"\xff\xd8\xff":
-        return None
-    try:
-        header = jpeg_header(file)
-    except BadInput:
-        return None
-    image = codecs.decode(io.BytesIO(file), max_pixels=PAGE_PIXELS)  # damage must be told now, not when it is shown
-    if image.size != (header.width, header.height) or image.mode not in ("L", "RGB"):
-        return None  # it lies on its side, or has other colours than a page
-    raster = pictures.raster_of(image, codecs.dpi_of(image) or UNSTATED_DPI)
-    return Picture(encoding=Encoding.JPEG, raster=raster, content=file)
 
 
 def _store(buffer: Buffer, picture: Picture, number: int) -> PageInfo:

@@ -314,6 +314,14 @@ def test_files_come_in_with_all_their_pages_and_go_out_again(page: Page) -> None
     assert base64.b64decode(page.ask("ConvertToBase64", type="png", indices=[3])[0]).startswith(b"\x89PNG")
 
 
+def test_a_file_that_cannot_be_loaded_is_refused_in_the_envelope_too(page: Page) -> None:
+    page.callers["now"] = page.caller
+    answer = page.client.post("/f/LoadFile?id=1", content=b"GIF89a nonsense")
+    said = answer.json()
+    assert answer.status_code == 422 and said["method"] == "LoadFile" and said["result"] == [False]
+    assert said["exception"]["message"]
+
+
 @pytest.mark.parametrize("files", [3, 200])
 def test_one_buffer_takes_so_many_bytes_of_files_until_it_is_emptied(
     page: Page, monkeypatch: pytest.MonkeyPatch, files: int

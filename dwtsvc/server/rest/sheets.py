@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 from collections.abc import Sequence
@@ -10,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from dwtsvc import pictures
 from dwtsvc.buffer import Buffer, Leaf
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, PageDamaged
 from dwtsvc.formats import PageEncoder
-from dwtsvc.model import Encoding, PageInfo, Raster, Step
+from dwtsvc.model import PageInfo, Step
 from dwtsvc.server import saving
 from dwtsvc.server.gate.access import caller
 from dwtsvc.server.rest import pagelinks
@@ -73,27 +73,10 @@ async def of_source(service: Service, request: Any, url: str) -> Sheet:
 
 def of_picture(data: bytes) -> Sheet:
     """The first picture of a file: a JPEG as it is, anything else as PNG. Raises BadInput."""
-    from dwtsvc.imaging import codecs
-
-    with codecs.opened(io.BytesIO(data), max_pixels=codecs.MAX_PIXELS) as opened:
-        upright = opened.getexif().get(0x0112, 1) == 1
-        keep = opened.format == "JPEG" and opened.mode in ("L", "RGB") and upright
-        dpi = codecs.dpi_of(opened) or UNKNOWN_DPI
-    image = codecs.decode(io.BytesIO(data))
-    if keep:
-        return Sheet(_loose(image.mode, image.size, dpi, Encoding.JPEG, data), data)
-    file = io.BytesIO()
-    codecs.encode(image, "png", file, dpi=dpi)
-    with codecs.opened(io.BytesIO(file.getvalue())) as made:
-        return Sheet(_loose(made.mode, made.size, dpi, Encoding.PNG, file.getvalue()), file.getvalue())
-
-
-def _loose(mode: str, size: tuple[int, int], dpi: float, encoding: Encoding, data: bytes) -> PageInfo:
-    """What is known of a picture that is in no store."""
-    channels, depth = (3, 8) if mode == "RGB" else (1, {"1": 1, "I;16": 16}.get(mode, 8))
-    line = (size[0] * channels * depth + 7) // 8
-    raster = Raster(width=size[0], height=size[1], channels=channels, depth=depth, bytes_per_line=line, dpi=dpi)
-    return PageInfo(id="", number=1, back=False, encoding=encoding, raster=raster, size=len(data), checksum="")
+    made = pictures.of_file(data, UNKNOWN_DPI)
+    size = len(made.content)
+    page = PageInfo(id="", number=1, back=False, encoding=made.encoding, raster=made.raster, size=size, checksum="")
+    return Sheet(page, made.content)
 
 
 def adopt(sheet: Sheet, buffer: Buffer, at: int | None) -> Leaf:
