@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
 _SECTION = "secrets"
-_NAME = re.compile(r"[A-Za-z0-9 _.:@-]{1,200}")
+_NAME = re.compile(r"[\w .:@-]{1,200}")
 MOST = 16_384
 
 

@@ -86,6 +86,7 @@ def place(shelf: Shelf, parcel: Parcel) -> Arrival:
                 verified = "size" if written else _write(shelf, parcel)
                 written = True
                 if shelf.move(parcel.part_name, name):
+                    _check_name(shelf, name, parcel)
                     return Arrival(location=shelf.location(name), verified=verified)
                 there = shelf.size(name)
             if there == parcel.size and shelf.sha256(name) == parcel.sha256:
@@ -109,9 +110,20 @@ def _write(shelf: Shelf, parcel: Parcel) -> str:
     if size == -1:
         return "answer"
     if size != parcel.size:
-        why = f"{parcel.size} bytes were sent, and {size or 0} are there"
+        shelf.remove(parcel.part_name)
+        why = f"{parcel.size} bytes were sent, and {size or 0} are there; its disk may be full"
         raise Transient(ServiceRefused(f"{parcel.name} did not arrive whole", why=why))
     return "size"
+
+
+def _check_name(shelf: Shelf, name: str, parcel: Parcel) -> None:
+    """Raise ServiceRefused if a file is not where it was moved to: some servers mistake signs in names."""
+    if shelf.size(name) not in (parcel.size, -1):
+        raise ServiceRefused(
+            f"{name} did not get its name there",
+            why="it is not found under it",
+            hint="Give it a name of plain letters.",
+        )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,12 +34,12 @@ class Folder:
             place = self._folder / numbered(parcel.name, number)
             if self._is_it(place, parcel):
                 return Arrival(location=str(place), verified="sha256", already_there=True)
-            if is_taken(place):
+            if os.path.lexists(place):
                 continue
             try:
                 return self._write(place, parcel)
             except FileAccess:
-                if not is_taken(place):
+                if not is_taken(place):  # else another sender was quicker, or is writing it
                     raise
         raise no_name(parcel)
 

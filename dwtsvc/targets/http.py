@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from dwtsvc.targets.parcel import Arrival, Facts, Parcel
 from dwtsvc.targets.patience import Deadline
 from dwtsvc.targets.target import Target
-from dwtsvc.targets.web import Web
+from dwtsvc.targets.web import Web, led_to
 
 
 class Form:
@@ -39,7 +39,7 @@ class Form:
                 "data": fields,
             },
         )
-        made = urlsplit(urljoin(reply.url, reply.headers.get("location", "")))
+        made = led_to(reply)
         here = made.netloc == urlsplit(reply.url).netloc
         location = made._replace(query="", fragment="").geturl() if here else self._target.shown
         return Arrival(location=location, verified="answer")

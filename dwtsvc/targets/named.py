@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dwtsvc.targets.target import Target, is_address, of_address
 
 _PREFIX = "target "
 _FORM = "form."
+_NAME = re.compile(r"[\w .:@-]{1,200}")  # as of secrets, which are named after targets
 _FILE = Kind("the absolute path of a file", lambda text: _absolute(text))
 _TAGS: Kind[tuple[str, ...]] = Kind(
     "names or ids with commas between", lambda text: tuple(part.strip() for part in text.split(",") if part.strip())
@@ -162,7 +164,7 @@ def _names_target(section: str, name: str) -> bool:
 
 
 def _section(name: str) -> str:
-    if not name.strip() or "]" in name or not name.isprintable() or is_address(name):
+    if not _NAME.fullmatch(name.strip()) or is_address(name):
         raise BadArguments(f"'{name}' cannot be the name of a target", hint="Use letters, digits and blanks.")
     return _PREFIX + name.strip()
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import httpx
 
@@ -170,8 +170,8 @@ class Web:
         if 200 <= reply.status < 300 or reply.status in also:
             return reply
         if 300 <= reply.status < 400:
-            where = urlsplit(urljoin(reply.url, reply.headers.get("location", "")))._replace(query="", fragment="")
-            why = f"{reply.status}: it points to {where.geturl()[:MOST_SHOWN]}"
+            where = led_to(reply)._replace(query="", fragment="").geturl()
+            why = f"{reply.status}: it points to {where[:MOST_SHOWN]}"
             raise self.refused(why, "If that is the right address, or a page to log in, correct the target.")
         error = self.refused(_words(reply), _HINTS.get(reply.status, "").format(secret=self._target.secret))
         if reply.status in RETRIED:
@@ -180,13 +180,22 @@ class Web:
 
     def _onward(self, url: str, reply: Reply) -> str:
         """Where a redirect leads, if that is the same host and no less safe; our secret goes nowhere else."""
-        here, there = urlsplit(url), urlsplit(urljoin(url, reply.headers.get("location", "")))
+        here, there = urlsplit(url), led_to(reply)
         safe = there.scheme == here.scheme or there.scheme == "https"
         same_port = there.port == here.port or (there.scheme, here.scheme) == ("https", "http")
         if not safe or there.hostname != here.hostname or not same_port or "@" in there.netloc:
             why = f"{reply.status}: it redirects to {there.scheme}://{there.netloc.rpartition('@')[2]}"[:MOST_SHOWN]
             raise self.refused(why, "A file is not sent on to another host. If it belongs there, correct the target.")
         return there.geturl()
+
+
+def led_to(reply: Reply) -> SplitResult:
+    """Where the Location of an answer leads; all empty if that is no address."""
+    try:
+        parts = urlsplit(urljoin(reply.url, reply.headers.get("location", "")))
+        return parts if parts.port != 0 else urlsplit("")
+    except ValueError:
+        return urlsplit("")
 
 
 def _reply(response: httpx.Response) -> Reply:
