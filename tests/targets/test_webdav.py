@@ -87,7 +87,7 @@ def test_a_folder_that_is_not_there_is_a_refusal(
     cloud: Target, shelf: Path, letter: Path, secrets: Secrets, quick: Patience
 ) -> None:
     target = known(cloud.url.removesuffix("in"), secrets, "nowhere")
-    with pytest.raises(ServiceRefused, match="40[49]"):
+    with pytest.raises(ServiceRefused, match=r"40[49]"):
         send(target, letter, secrets=secrets, patience=quick)
     assert names_in(shelf.parent) == {"in"}
 
