@@ -230,7 +230,8 @@ def _check(path: Path) -> Sequence[str]:
         from dwtsvc.targets import named
 
         found, targets = profiles.check(path), named.check(path)
-        typer.echo(f"{path}: ok, profiles: {', '.join(found) or 'none'}; targets: {', '.join(targets) or 'none'}")
+        also = f"; targets: {', '.join(targets)}" if targets else ""
+        typer.echo(f"{path}: ok, profiles: {', '.join(found) or 'none'}{also}")
         return ()
     warnings = config.check(path)
     typer.echo(f"{path}: ok")

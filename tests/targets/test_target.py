@@ -105,8 +105,8 @@ def test_targets_and_profiles_share_a_file_and_leave_each_other_alone(paths: Pat
 def test_an_unknown_name_is_told_with_the_names_there_are(paths: Paths) -> None:
     named.save(paths, "archive", {"url": "/srv/a"})
     with pytest.raises(BadArguments) as told:
-        parse("archiv", paths)
-    assert "archive" in told.value.hint and "./archiv" in told.value.hint
+        parse("intake", paths)
+    assert "archive" in told.value.hint and "./intake" in told.value.hint
 
 
 @pytest.mark.parametrize(
