@@ -58,7 +58,7 @@ class Donor:
             for index in self._numbers:
                 _add(writer, images[index], texts.get(index))
         self._codes.encode("".join(letters))  # the same letters in the same order: the same codes as in the font
-        self._pdf = pikepdf.open(file)
+        self._pdf = pikepdf.open(file, access_mode=pikepdf.AccessMode.stream)  # a map of it would count as memory
         self._font: Any = None
 
     def close(self) -> None:

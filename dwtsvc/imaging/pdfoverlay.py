@@ -19,15 +19,13 @@ import pikepdf
 from dwtsvc.errors import BadArguments, BadInput, DwtsvcError, Encrypted, FileAccess, WrongPassword
 from dwtsvc.imaging import pdfa, pdfclaim
 from dwtsvc.imaging.grafting import Donor, PageImage
-from dwtsvc.imaging.invisible import INVISIBLE, Stripper
+from dwtsvc.imaging.invisible import Stripper
 from dwtsvc.imaging.pdf import PRODUCER
-from dwtsvc.imaging.pdfread import Pages
+from dwtsvc.imaging.pdftexts import UNSEEN, shown_modes
 from dwtsvc.text import Text
 
 __all__ = ["Overlaid", "PageImage", "add_text", "has_text", "visible_text"]
 
-TEXT_OBJECT = 1  # of PDFium
-DEEPEST = 8  # forms within forms
 MOST_NOTES = 5
 SIGNED = 1  # the bit of SigFlags
 LEAST_VERSION = "1.5"
@@ -95,37 +93,18 @@ def add_text(
 
 
 def has_text(source: Path | bytes, password: str | None = None) -> list[bool]:
-    """For each page, whether it carries any text, visible or not. Errors as of `pdfread.Pages`."""
-    return _of_pages(source, password, _has_letters)
+    """For each page, whether it carries any text, visible or not. Errors as of `add_text` for the source."""
+    return _of_pages(source, password, lambda modes: any(True for _ in modes))
 
 
 def visible_text(source: Path | bytes, password: str | None = None) -> list[bool]:
     """For each page, whether text is drawn on it to be seen, as on pages that were made by a program."""
-    return _of_pages(source, password, _has_visible)
+    return _of_pages(source, password, lambda modes: any(mode not in UNSEEN for mode in modes))
 
 
-def _of_pages(source: Path | bytes, password: str | None, told: Callable[[Any], bool]) -> list[bool]:
-    found = []
-    with Pages(source, password) as pages:
-        for index in range(len(pages)):
-            with pages._page(index) as page:
-                found.append(told(page))
-    return found
-
-
-def _has_letters(page: Any) -> bool:
-    textpage = page.get_textpage()
-    try:
-        return bool(textpage.count_chars() and textpage.get_text_range().strip())
-    finally:
-        textpage.close()
-
-
-def _has_visible(page: Any) -> bool:
-    import pypdfium2.raw as pdfium
-
-    things = page.get_objects(filter=[TEXT_OBJECT], max_depth=DEEPEST)
-    return any(pdfium.FPDFTextObj_GetTextRenderMode(thing) != INVISIBLE for thing in things)
+def _of_pages(source: Path | bytes, password: str | None, told: Callable[[Iterator[int]], bool]) -> list[bool]:
+    with _opened(source, password) as (pdf, name), _speaking_of(name):
+        return [told(shown_modes(page)) for page in pdf.pages]
 
 
 def _texted(donor: Donor, pdf: pikepdf.Pdf, index: int, replaced: bool, text: Text) -> bool:
