@@ -21,9 +21,10 @@ from PIL import Image, ImageChops, ImageDraw, ImageSequence, ImageStat
 from dwtsvc import formats
 from dwtsvc.errors import InvalidOutput
 from dwtsvc.formats import PageEncoder
-from dwtsvc.model import Encoding, Mode, PageInfo, Raster
+from dwtsvc.model import Encoding, Mode, PageInfo, Raster, Step
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS, FORMATS, format_of
+from dwtsvc.text import Line, Text, Word
 
 WIDTH, HEIGHT, DPI = 205, 151, 144.0
 KINDS = {"lineart": (1, 1), "gray8": (1, 8), "gray16": (1, 16), "rgb8": (3, 8), "rgb16": (3, 16)}
@@ -345,3 +346,20 @@ def test_a_thread_has_one_canvas_and_no_other_has_it() -> None:
 @pytest.mark.parametrize(("format", "suffix"), [(name, suffix) for name in FORMATS for suffix in FORMATS[name]])
 def test_a_suffix_asks_for_a_format(format: str, suffix: str) -> None:
     assert format_of(f"a.b/scan{suffix}") == format_of(f"SCAN{suffix.upper()}") == format
+
+
+@pytest.mark.parametrize("steps", [(), (Step(name="rotate", values={"degrees": 180}),)])
+@pytest.mark.parametrize("kind", ["lineart", "gray8", "rgb8", "jpeg-rgb"])
+def test_a_text_goes_with_its_page_and_the_metadata_with_the_document(stored, tmp_path, kind, steps) -> None:
+    page = stored(kind)
+    word = Word(text="found", box=(10, 10, 60, 30), confidence=90)
+    line = Line(words=(word,), box=word.box, block=1, paragraph=1)
+    text = Text(width=WIDTH, height=HEIGHT, dpi=DPI, languages="eng", engine="hand", lines=(line,))
+    said = {"title": "A", "author": "B", "subject": "C", "keywords": "D"}
+    encoder = PageEncoder("pdf", quality=80, conformance="pdfa-2b", **said)
+    with (tmp_path / "a.pdf").open("wb") as file, encoder.document(file) as document:
+        encoder.append(page.page, page.data, document, steps, text)
+    assert pypdfium2.PdfDocument(tmp_path / "a.pdf")[0].get_textpage().get_text_range() == "found"
+    with pikepdf.open(tmp_path / "a.pdf") as pdf:
+        assert [str(pdf.docinfo[f"/{key.capitalize()}"]) for key in said] == list("ABCD")
+        assert pdf.open_metadata()["pdfaid:part"] == "2"

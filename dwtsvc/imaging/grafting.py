@@ -1,7 +1,7 @@
 """What is grafted onto the pages of another PDF: text layers, and pages that are an image.
 
-All of it comes from a PDF that our own writer makes in a temporary file, from which qpdf copies when it writes: so the
-memory does not grow with the pages.
+All of it comes from a PDF that our own writer makes in a temporary file. pikepdf holds what it copies out of it until
+the other PDF is written: a few kB for a text, and every image that replaces a page in whole.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Donor:
             for index in self._numbers:
                 _add(writer, images[index], texts.get(index))
         self._codes.encode("".join(letters))  # the same letters in the same order: the same codes as in the font
-        self._pdf = pikepdf.open(file, access_mode=pikepdf.AccessMode.stream)  # a map of it would count as memory
+        self._pdf = pikepdf.open(file)
         self._font: Any = None
 
     def close(self) -> None:

@@ -61,7 +61,8 @@ def add_text(
 
     A text's boxes are in pixels of the page as PDFium shows it, after it was turned by `rotate` (degrees clockwise,
     added to what the page says) or replaced by one of `images`. Out of pages in `replace` invisible text is taken
-    first. Images are asked for one after another and not kept. Metadata that is None stays as it is.
+    first. Images are asked for one after another, but held compressed until the target is written; where every page is
+    replaced, a `PdfWriter` needs no such memory. Metadata that is None stays as it is.
 
     Raises Encrypted, WrongPassword, BadInput and FileAccess for the source, BadArguments for pages that there are not,
     and InvalidOutput where a conformance is asked for that the pages do not allow. OSError is the target's own.

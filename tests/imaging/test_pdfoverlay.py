@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import io
-import tracemalloc
 from pathlib import Path
 
 import pikepdf
 import pypdfium2
 import pytest
-from PIL import Image
 
-from dwtsvc.errors import BadArguments, BadInput, Encrypted, FileAccess, InvalidOutput, WrongPassword
+from dwtsvc.errors import (
+    BadArguments,
+    BadInput,
+    ChildProgramFailed,
+    Encrypted,
+    FileAccess,
+    InvalidOutput,
+    MissingDependency,
+    WrongPassword,
+)
 from dwtsvc.imaging import pdfa
 from dwtsvc.imaging.pdf import PdfWriter
 from dwtsvc.imaging.pdfoverlay import PageImage, add_text, has_text, visible_text
@@ -361,18 +368,31 @@ def test_damage_that_was_mended_is_told():
     assert "mended" in done.notes[0]
 
 
-def test_images_are_asked_for_one_after_another_and_not_kept(tmp_path):
-    """Python's own memory; a picture of 300 kB each, 30 of them."""
-    stream = jpeg_of(Image.effect_noise((600, 600), 80))
+def test_images_are_asked_for_once_in_the_order_of_the_pages(picture):
+    asked = []
 
     class Lazy(dict):
         def __getitem__(self, index: int) -> PageImage:
-            return PageImage(data=bytes(bytearray(stream)), width=600, height=600, dpi=100)
+            asked.append(index)
+            return PageImage(data=jpeg_of(picture), width=picture.width, height=picture.height, dpi=100)
 
-    source = scanned(*[jpeg_of(Image.new("L", (60, 60)))] * 30)
-    images = Lazy.fromkeys(range(30))
-    tracemalloc.start()
-    add_text(source, tmp_path / "a.pdf", {}, images=images)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 8 * len(stream)
+    overlaid(scanned(*[jpeg_of(picture)] * 5), {}, images=Lazy.fromkeys([4, 0, 2]))
+    assert asked == [0, 2, 4]
+
+
+def test_ghostscript_that_is_missing_slow_or_failing_leaves_no_file(tmp_path, monkeypatch):
+    source, target = tmp_path / "a.pdf", tmp_path / "b.pdf"
+    source.write_bytes(b"%PDF-1.4 nothing")
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        with pytest.raises(MissingDependency) as caught:
+            pdfa.by_ghostscript(source, target)
+        assert "apt install ghostscript" in caught.value.hint
+    for script, why in (("sleep 30", "longer than 0.5 s"), ("echo broken; exit 3", "broken")):
+        program = tmp_path / "gs"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        with pytest.raises(ChildProgramFailed, match=why):
+            pdfa.by_ghostscript(source, target, timeout=0.5 if "sleep" in script else 20)
+        assert not target.exists()
