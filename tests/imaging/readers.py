@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,11 +54,3 @@ def shown_by_pdftoppm(data: bytes, folder: Path, dpi: int = 60) -> bytes:
     path.write_bytes(data)
     run("pdftoppm", "-r", str(dpi), str(path), str(folder / "shown"))
     return b"".join(page.read_bytes() for page in sorted(folder.glob("shown-*.ppm")))
-
-
-def words_of(text: str) -> list[str]:
-    return text.split()
-
-
-def pages_of(data: bytes) -> int:
-    return len(pypdf.PdfReader(io.BytesIO(data)).pages)
