@@ -51,7 +51,7 @@ def _forms(resources: Any) -> dict[str, Any]:
 def _data(holder: Any) -> bytes:
     if not isinstance(holder, pikepdf.Page):
         return bytes(holder.read_bytes())
-    contents = holder.obj.get("/Contents", [])
+    contents: Any = holder.obj.get("/Contents", [])
     parts = contents if isinstance(contents, pikepdf.Array) else [contents] if contents else []
     return b"\n".join(part.read_bytes() for part in parts)
 
