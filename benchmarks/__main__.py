@@ -8,7 +8,7 @@ import platform
 import sys
 from dataclasses import asdict
 
-from benchmarks import scanning, serving, starting
+from benchmarks import pdfs, scanning, serving, starting
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -24,6 +24,8 @@ MEASURES: dict[str, Measure] = {
     "first-page": serving.first_page,
     "crowd": serving.crowd,
     "service-memory": serving.memory,
+    "pdf-rasterize": pdfs.rasterizing,
+    "pdf-together": pdfs.together,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from dwtsvc_cli.pdfoptions import Each, Force, Input, Json, NextFree, Output, Pa
 
 if TYPE_CHECKING:
     from dwtsvc.imaging.pdfedit import Edited
+    from dwtsvc.imaging.pdflarge import LargeEdited, LargeSource
     from dwtsvc.imaging.pdfsource import PdfSource
     from dwtsvc_cli.pdffiles import Target
 
@@ -49,14 +50,15 @@ def merge(
     from dwtsvc.errors import BadArguments
     from dwtsvc.imaging.pageranges import parse
     from dwtsvc.imaging.pdfedit import merge
-    from dwtsvc_cli.pdffiles import opened
+    from dwtsvc_cli.pdffiles import editable, is_large
 
     if output is None:
         raise BadArguments("Where to write the result is not said", hint="Give -o FILE.")
     target = _target(output, force, next_free, json, undoable and "merge")
     named = [_pages_of(text) for text in inputs]
+    large = is_large(path for path, _ in named)
     with ExitStack() as stack:
-        sources = [stack.enter_context(opened(path, password)) for path, _ in named]
+        sources: list[Any] = [stack.enter_context(editable(path, password, large=large)) for path, _ in named]
         chosen = [parse(pages, len(source)) for source, (_, pages) in zip(sources, named, strict=True)]
         target.deliver(merge(list(zip(sources, chosen, strict=True))), named[0][0])
 
@@ -80,11 +82,11 @@ def split(
       dwtsvc pdf split stack.pdf --every 2 -o 'sheet-{n}.pdf'
     """
     from dwtsvc.imaging.pdfedit import pick, split
-    from dwtsvc_cli.pdffiles import opened, pattern_of
+    from dwtsvc_cli.pdffiles import editable, pattern_of
 
     target = _target(_not_a_pipe(output), force, next_free, json)
     names = target.names(output)
-    with opened(pdf, password) as source:
+    with editable(pdf, password) as source:
         chunks = split(len(source), every=every)
         pattern = pattern_of(output)
         target.refuse_taken([pattern.path(number) for number in range(1, len(chunks) + 1)])
@@ -334,12 +336,9 @@ def info(pdf: Input, password: Password = None, json: Json = False) -> None:
 
       dwtsvc pdf info letter.pdf --json
     """
-    from dwtsvc.imaging.pdfinfo import facts
     from dwtsvc_cli import pdflooks
-    from dwtsvc_cli.pdffiles import opened
 
-    with opened(pdf, password) as source:
-        pdflooks.show_facts(str(pdf), facts(source), json)
+    pdflooks.show_facts(pdf, password, json)
 
 
 @app.command()
@@ -538,10 +537,12 @@ def verify(
         raise typer.Exit(1)
 
 
-def _edit(pdf: Path, password: str | None, target: Target, change: Callable[[PdfSource], Edited]) -> None:
-    from dwtsvc_cli.pdffiles import opened
+def _edit(
+    pdf: Path, password: str | None, target: Target, change: Callable[[PdfSource | LargeSource], Edited | LargeEdited]
+) -> None:
+    from dwtsvc_cli.pdffiles import editable
 
-    with opened(pdf, password) as source:
+    with editable(pdf, password) as source:
         target.deliver(change(source), pdf)
 
 

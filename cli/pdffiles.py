@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc_cli import output
 
 if TYPE_CHECKING:
+    from dwtsvc.imaging.pdflarge import LargeSource
     from dwtsvc.imaging.pdfsource import PdfSource
 
 PASSWORD_VARIABLE = "DWTSVC_PDF_PASSWORD"
@@ -121,10 +122,25 @@ def pattern_of(text: str) -> NamePattern:
 
 
 def opened(path: Path, password: str | None) -> PdfSource:
-    """A PDF for editing; see `unlocked`."""
+    """A PDF for reading; see `unlocked`."""
     from dwtsvc.imaging.pdfsource import PdfSource
 
     return unlocked(PdfSource, path, password)
+
+
+def editable(path: Path, password: str | None, *, large: bool | None = None) -> PdfSource | LargeSource:
+    """A PDF for editing: on the disk where it is `large`, else in memory. Without a word its size decides."""
+    from dwtsvc.imaging.pdflarge import LargeSource
+
+    return unlocked(LargeSource, path, password) if is_large([path]) or large else opened(path, password)
+
+
+def is_large(paths: Iterable[Path]) -> bool:
+    """Whether files are too much to be held in memory together. One that is not there is told of by opening it."""
+    from dwtsvc.imaging.pdflarge import LARGE
+
+    sizes = [path.stat().st_size for path in paths if path.is_file()]
+    return sum(sizes) > LARGE
 
 
 def unlocked(reader: Callable[[Path, str | None], Reader], path: Path, password: str | None) -> Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from dwtsvc.errors import NothingFound
@@ -11,14 +12,21 @@ from dwtsvc.imaging.pdfinfo import Facts, Picture, Sheet, picture_data, pictures
 from dwtsvc.imaging.pdfsource import PdfSource
 from dwtsvc.parts import PartFile
 from dwtsvc_cli import output
-from dwtsvc_cli.pdffiles import Target, finishing, pattern_of, tell_notes
+from dwtsvc_cli.pdffiles import Target, finishing, pattern_of, tell_notes, unlocked
 
 
-def show_facts(name: str, found: Facts, json: bool) -> None:
+def show_facts(pdf: Path, password: str | None, json: bool) -> None:
+    """The PDF is read in a child with limits: it may be anybody's."""
+    from dwtsvc.imaging.pdfinfo import facts_of
+    from dwtsvc.limits import run_limited
     from dwtsvc.records import pack
 
+    def read(path: Path, secret: str | None) -> Facts:
+        return run_limited(facts_of, str(path), secret, name=f"'{path}'")
+
+    found = unlocked(read, pdf, password)
     if json:
-        output.say_json({"input": name, **pack(found)})
+        output.say_json({"input": str(pdf), **pack(found)})
         return
     tell_notes(found.notes)
     rows = [

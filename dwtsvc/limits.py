@@ -13,7 +13,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import is_dataclass
 from enum import Enum
 from math import ceil
@@ -47,10 +47,10 @@ def confine(
         return
     import resource
 
-    wanted = {
+    wanted: dict[int, int | None] = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_AS: memory,
-        resource.RLIMIT_CPU: cpu and ceil(cpu),
+        resource.RLIMIT_CPU: None if cpu is None else ceil(cpu),
         resource.RLIMIT_FSIZE: file_size,
         resource.RLIMIT_NOFILE: open_files,
     }
@@ -77,14 +77,14 @@ def iterate_limited(
     timeout: float = TIMEOUT,
     memory: int = MEMORY,
     name: str = "The input",
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """What a generator function yields in a child, one by one; `timeout` is for each. Close it, and the child ends."""
     return _results(function, arguments, True, timeout, memory, name)
 
 
 def _results(
     function: Callable[..., Any], arguments: tuple[Any, ...], many: bool, timeout: float, memory: int, name: str
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     with Child(memory) as child:
         yield from child.call(function, arguments, many=many, timeout=timeout, name=name)
 

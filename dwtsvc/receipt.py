@@ -146,7 +146,7 @@ def _checksum(held: dict[str, Any]) -> str:
 
 
 def _known(held: dict[str, Any]) -> dict[str, Any]:
-    found = _of(Receipt, held)
+    found: dict[str, Any] = _of(Receipt, held)
     for name, kind in (("files", ReceiptFile), ("pages", ReceiptPage)):
         if isinstance(found.get(name), list):
             found[name] = [_of(kind, each) for each in found[name]]

@@ -119,8 +119,8 @@ def _padded(sides: list[Image.Image]) -> list[Image.Image]:
 
 
 def _text(a: str, b: str) -> tuple[str, ...]:
-    lines = [[line.rstrip() for line in text.splitlines()] for text in (a, b)]
-    return tuple(difflib.unified_diff(*lines, n=0, lineterm=""))[2:]
+    before, after = ([line.rstrip() for line in text.splitlines()] for text in (a, b))
+    return tuple(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
 
 
 def _side_by_side(sides: list[Image.Image], mask: Image.Image) -> Image.Image:

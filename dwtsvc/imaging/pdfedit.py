@@ -1,7 +1,8 @@
 """Edits of whole PDFs: merge, pick pages, rotate, encrypt, decrypt, metadata.
 
 Nothing is decoded or encoded again: streams are copied as they are, so that JPEG, JPEG 2000, group 4 and JBIG2 images
-come out byte for byte. What does not survive an edit is a sentence in `Edited.notes`. Memory is about once the file.
+come out byte for byte. What does not survive an edit is a sentence in `Edited.notes`. Memory is about once the file,
+so a `LargeSource` is edited by qpdf: what is asked is checked here for both, what is done there is in `pdflarge`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pypdf.constants import UserAccessPermissions
 from pypdf.generic import DictionaryObject, NameObject
 
 from dwtsvc.errors import BadArguments
+from dwtsvc.imaging import pdflarge
 from dwtsvc.imaging.pdf import PRODUCER
+from dwtsvc.imaging.pdflarge import LargeEdited, LargeSource
 from dwtsvc.imaging.pdfsource import PdfSource, speaking_of
 
 METADATA = ("title", "author", "subject", "keywords", "creator")
@@ -44,6 +47,7 @@ DOCUMENT_WIDE = {  # entries of the catalog that belong to no page, and are left
     "/AF": "the associated files",
     "/OutputIntents": "the colour profile of PDF/A and PDF/X",
 }
+NOT_BY_QPDF = {"/Outlines": "the outline", "/AcroForm": "the form's fields, which became part of the pages"}
 NAME = re.compile(rb"/([^\s()<>\[\]{}/%]+)")
 ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
 SIGNED = 1  # the bit of SigFlags
@@ -66,7 +70,10 @@ class Edited:
             self.writer.write_stream(file)
 
 
-def merge(parts: Sequence[tuple[PdfSource, Sequence[int]]]) -> Edited:
+Source = PdfSource | LargeSource
+
+
+def merge(parts: Sequence[tuple[Source, Sequence[int]]]) -> Edited | LargeEdited:
     """The given pages, from 0, of several PDFs one after another; title and author are the first one's.
 
     A page named again is a page of its own. A source may be picked from again, but open it anew for other edits: what
@@ -74,6 +81,16 @@ def merge(parts: Sequence[tuple[PdfSource, Sequence[int]]]) -> Edited:
     """
     if not parts:
         raise BadArguments("There is no PDF to merge")
+    large = [(source, indices) for source, indices in parts if isinstance(source, LargeSource)]
+    if large and len(large) < len(parts):
+        raise BadArguments("PDFs that are open in two ways cannot be merged")
+    if large:
+        mended = [note for source, _ in large for note in (*source.notes, *_left_behind(source))]
+        return pdflarge.merge(large, list(dict.fromkeys(mended)))
+    return _merge([(source, indices) for source, indices in parts if isinstance(source, PdfSource)])
+
+
+def _merge(parts: Sequence[tuple[PdfSource, Sequence[int]]]) -> Edited:
     writer = pypdf.PdfWriter()
     writer.pdf_header = max(_header(source) for source, _ in parts)
     edited = Edited(writer, parts[0][0].name)
@@ -90,7 +107,7 @@ def merge(parts: Sequence[tuple[PdfSource, Sequence[int]]]) -> Edited:
     return edited
 
 
-def pick(source: PdfSource, indices: Sequence[int]) -> Edited:
+def pick(source: Source, indices: Sequence[int]) -> Edited | LargeEdited:
     """The given pages in the given order. Nothing of the other pages stays in the file."""
     return merge([(source, indices)])
 
@@ -102,10 +119,12 @@ def split(count: int, *, every: int = 1) -> list[list[int]]:
     return [list(range(start, min(start + every, count))) for start in range(0, count, every)]
 
 
-def rotate(source: PdfSource, indices: Iterable[int], degrees: int) -> Edited:
+def rotate(source: Source, indices: Iterable[int], degrees: int) -> Edited | LargeEdited:
     """Turn pages clockwise by a multiple of 90 degrees, by their note of it: no content changes."""
     if degrees % 90:
         raise BadArguments(f"A page cannot be turned by {degrees} degrees", hint="Choose 90, 180 or 270.")
+    if isinstance(source, LargeSource):
+        return pdflarge.rotate(source, indices, degrees, _notes(source))
     edited = _whole(source)
     with source.working():
         for index in sorted(set(indices)):
@@ -114,7 +133,9 @@ def rotate(source: PdfSource, indices: Iterable[int], degrees: int) -> Edited:
     return edited
 
 
-def encrypt(source: PdfSource, password: str, *, owner: str = "", allow: Iterable[str] = PERMISSIONS) -> Edited:
+def encrypt(
+    source: Source, password: str, *, owner: str = "", allow: Iterable[str] = PERMISSIONS
+) -> Edited | LargeEdited:
     """Encrypt with AES-256. `password` opens the PDF, and may be empty where `owner` is not; `owner` permits all.
 
     `allow` holds words of PERMISSIONS: what readers that obey let others do. It is no protection, only a request.
@@ -125,10 +146,13 @@ def encrypt(source: PdfSource, password: str, *, owner: str = "", allow: Iterabl
         raise BadArguments("To encrypt a PDF needs a password")
     if max(len(secret.encode()) for secret in (password, owner)) > PASSWORD_BYTES:
         raise BadArguments(f"A password of a PDF has at most {PASSWORD_BYTES} bytes")
-    allowed = _permissions(allow)
+    words = list(allow)
+    allowed = _permissions(words)
     if CHOOSABLE & ~allowed and owner in ("", password):
         hint = "Give an owner's password that differs from the one to open it."
         raise BadArguments("Whoever opens the PDF with the owner's password may do all", hint=hint)
+    if isinstance(source, LargeSource):
+        return pdflarge.encrypt(source, password, owner or password, words, _notes(source))
     edited = _whole(source)
     with source.working():
         edited.writer.pdf_header = max(_header(source), AES_256_HEADER)
@@ -136,18 +160,22 @@ def encrypt(source: PdfSource, password: str, *, owner: str = "", allow: Iterabl
     return edited
 
 
-def decrypt(source: PdfSource) -> Edited:
+def decrypt(source: Source) -> Edited | LargeEdited:
     """The same PDF without encryption. BadArguments if it has none."""
     if not source.encrypted:
         raise BadArguments(f"{source.name} is not encrypted", hint="There is nothing to do.")
+    if isinstance(source, LargeSource):
+        return pdflarge.whole(source, _notes(source, decrypted=True))
     return _whole(source, decrypted=True)
 
 
-def set_metadata(source: PdfSource, changes: Mapping[str, str], *, clear: bool = False) -> Edited:
+def set_metadata(source: Source, changes: Mapping[str, str], *, clear: bool = False) -> Edited | LargeEdited:
     """Change what METADATA names; an empty text removes. `clear` removes all that is there first, XMP included."""
     unknown = sorted(set(changes) - set(METADATA))
     if unknown:
         raise BadArguments(f"There is no metadata '{unknown[0]}'", hint=f"Choose from: {', '.join(METADATA)}.")
+    if isinstance(source, LargeSource):
+        return pdflarge.set_metadata(source, changes, clear, _notes(source))
     edited = _whole(source)
     with source.working():
         writer = edited.writer
@@ -248,26 +276,43 @@ def _update_xmp(writer: pypdf.PdfWriter, changes: Mapping[str, str]) -> list[str
     return []
 
 
-def _changed_anyway(source: PdfSource, *, decrypted: bool = False) -> list[str]:
+def _notes(source: LargeSource, *, decrypted: bool = False) -> list[str]:
+    return [*source.notes, *_changed_anyway(source, decrypted=decrypted)]
+
+
+def _root(source: Source) -> Any:
+    """The catalog: a dictionary of pypdf or of pikepdf, whose values are read in the same way."""
+    return source.pdf.Root if isinstance(source, LargeSource) else source.reader.root_object
+
+
+def _changed_anyway(source: Source, *, decrypted: bool = False) -> list[str]:
     """What any rewriting changes; not told when to be `decrypted` is what was asked for."""
     notes = []
     if source.encrypted and not decrypted:
         notes.append(f"{source.name} is encrypted, the result is not")
-    form = _dictionary(source.reader.root_object.get("/AcroForm"))
+    form = _held(_root(source).get("/AcroForm"))
     if int(form.get("/SigFlags", 0)) & SIGNED:
         notes.append(f"{source.name} is signed; the signatures do not fit the result")
     return notes
 
 
-def _left_behind(source: PdfSource) -> list[str]:
-    root = source.reader.root_object
+def _left_behind(source: Source) -> list[str]:
+    root = _root(source)
     lost = [meaning for key, meaning in DOCUMENT_WIDE.items() if key in root]
-    if "/EmbeddedFiles" in _dictionary(root.get("/Names")):
+    if "/EmbeddedFiles" in _held(root.get("/Names")):
         lost.append("the attached files")
-    if "/XFA" in _dictionary(root.get("/AcroForm")):
+    if "/XFA" in _held(root.get("/AcroForm")):
         lost.append("the XFA form")
+    if isinstance(source, LargeSource):
+        lost += [meaning for key, meaning in NOT_BY_QPDF.items() if key in root]
     notes = _changed_anyway(source)
     return [*notes, f"of {source.name} was left behind: {', '.join(lost)}"] if lost else notes
+
+
+def _held(value: Any) -> Any:
+    """What there is under a key, by either library; an empty dictionary for nothing."""
+    held = value.get_object() if hasattr(value, "get_object") else value
+    return held if hasattr(held, "get") else {}
 
 
 def _drop_unused_images(page: Any) -> None:

@@ -92,6 +92,12 @@ def facts(source: PdfSource) -> Facts:
     )
 
 
+def facts_of(path: str, password: str | None = None) -> Facts:
+    """`facts` of a file, for a child with limits."""
+    with PdfSource(path, password) as source:
+        return facts(source)
+
+
 def pictures(source: PdfSource, indices: Sequence[int]) -> Iterator[Picture]:
     """The images that pages, from 0, draw, each once; those written inside a page's commands are not among them."""
     seen: set[Any] = set()

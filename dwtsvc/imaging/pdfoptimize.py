@@ -182,13 +182,13 @@ def _plain_image(stream: Any) -> Image.Image | None:
 
 def _lossless_image(stream: Any) -> None:
     filters = _filters(stream)
+    bitonal = int(stream.get("/BitsPerComponent", 0)) == 1 or stream.get("/ImageMask", False)
     if not _fits(stream):
         return
     if filters == ["/DCTDecode"]:
         _smaller_jpeg(stream)
-    elif int(stream.get("/BitsPerComponent", 0)) == 1 or stream.get("/ImageMask", False):
-        if set(filters) <= {"/FlateDecode", "/LZWDecode", "/RunLengthDecode"}:
-            _smaller_fax(stream)
+    elif bitonal and set(filters) <= {"/FlateDecode", "/LZWDecode", "/RunLengthDecode"}:
+        _smaller_fax(stream)
 
 
 def _fits(stream: Any) -> bool:
@@ -288,16 +288,18 @@ def _object_streams(pdf: pikepdf.Pdf) -> pikepdf.ObjectStreamMode:
     """PDF/A-1 is of a time before them."""
     packet = pdf.Root.get("/Metadata")
     first = isinstance(packet, Stream) and b"pdfaid" in packet.read_bytes()
-    if first and pdf.open_metadata().pdfa_status.startswith("1"):
-        return pikepdf.ObjectStreamMode.disable
-    return pikepdf.ObjectStreamMode.generate
+    modes = pikepdf.ObjectStreamMode
+    old = first and pdf.open_metadata().pdfa_status.startswith("1")
+    chosen: pikepdf.ObjectStreamMode = modes.disable if old else modes.generate
+    return chosen
 
 
 def _changed_anyway(pdf: pikepdf.Pdf, name: str) -> list[str]:
     notes = qpdf.notes(pdf, name)
+    form: Any = pdf.Root.get("/AcroForm", {})
     if pdf.is_encrypted:
         notes.append(f"{name} is encrypted, the result is not")
-    if int(pdf.Root.get("/AcroForm", {}).get("/SigFlags", 0)) & 1:
+    if int(form.get("/SigFlags", 0)) & 1:
         notes.append(f"{name} is signed; the signatures do not fit the result")
     return notes
 

@@ -19,7 +19,8 @@ from typing import Any, Self
 from PIL import Image, ImageChops, ImageStat
 
 from dwtsvc.errors import BadArguments, BadInput, DwtsvcError, Encrypted, FileAccess, WrongPassword
-from dwtsvc.imaging.codecs import MAX_PIXELS, opened
+from dwtsvc.imaging.codecs import MAX_PIXELS, encode, opened
+from dwtsvc.imaging.pageranges import parse
 from dwtsvc.imaging.streams import jpeg_header
 from dwtsvc.imaging.thumbnails import EXIF_ORIENTATION, thumbnail
 from dwtsvc.model import MM_PER_INCH
@@ -159,6 +160,51 @@ class Pages:
             finally:
                 if page is not None:
                     page.close()
+
+
+Drawn = tuple[str, tuple[int, int], bytes]
+Share = tuple[int, int]
+
+
+def draw(
+    path: str, password: str | None, pages: str, dpi: float, mode: str, share: Share = (0, 1)
+) -> Iterator[int | Drawn]:
+    """For a child with limits: how many pages are drawn in all, then the mode, size and bytes of each.
+
+    `mode` is color, gray or lineart. A `share` (1, 3) draws the second page of every three: PDFium draws side by side
+    only in several processes. Raises what `Pages` and `pageranges.parse` raise.
+    """
+    with Pages(path, password) as document:
+        indices = parse(pages, len(document))
+        yield len(indices)
+        for index in indices[share[0] :: share[1]]:
+            image = _drawn(document, index, dpi, mode)
+            yield image.mode, image.size, image.tobytes()
+
+
+def draw_files(
+    path: str,
+    password: str | None,
+    pages: str,
+    dpi: float,
+    mode: str,
+    share: Share = (0, 1),
+    format: str = "png",
+    quality: int = 75,
+) -> Iterator[int | bytes]:
+    """The same, each page encoded as a file."""
+    with Pages(path, password) as document:
+        indices = parse(pages, len(document))
+        yield len(indices)
+        for index in indices[share[0] :: share[1]]:
+            file = io.BytesIO()
+            encode(_drawn(document, index, dpi, mode), format, file, dpi=dpi, quality=quality)
+            yield file.getvalue()
+
+
+def _drawn(document: Pages, index: int, dpi: float, mode: str) -> Image.Image:
+    image = document.image(index, dpi, gray=mode != "color")
+    return image.convert("1", dither=Image.Dither.NONE) if mode == "lineart" else image
 
 
 def _readable(source: str | os.PathLike[str] | bytes) -> Path | bytes:

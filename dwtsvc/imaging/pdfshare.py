@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pikepdf
@@ -23,8 +23,7 @@ def share(pdf: pikepdf.Pdf) -> None:
         if not twins:
             break
         for holder in [*pdf.objects, pdf.trailer]:
-            if holder is not None:
-                _refer(holder, twins)
+            refer(holder, twins)
         gone |= set(twins)
 
 
@@ -77,21 +76,20 @@ def _fingerprint(held: Any) -> bytes:
     return hashlib.sha256(held.unparse(resolved=True)).digest()
 
 
-def _refer(holder: Any, twins: dict[Key, Any]) -> None:
-    """Change the references in an object and in what is written inside it."""
+def refer(holder: Any, instead: Mapping[Key, Any]) -> None:
+    """Change the references in an object and in what is written inside it; None takes a reference away."""
     for key, child in _children(holder):
-        if child.is_indirect:
-            if child.objgen in twins:
-                holder[key] = twins[child.objgen]
-        else:
-            _refer(child, twins)
+        if not child.is_indirect:
+            refer(child, instead)
+        elif child.objgen in instead:
+            holder[key] = instead[child.objgen]
 
 
 def _children(holder: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(holder, pikepdf.Stream):
         holder = holder.stream_dict
     if isinstance(holder, pikepdf.Dictionary):
-        pairs = [(key, holder[key]) for key in holder.keys()]
+        pairs: list[tuple[Any, Any]] = list(holder.items())
     elif isinstance(holder, pikepdf.Array):
         pairs = list(enumerate(holder))
     else:

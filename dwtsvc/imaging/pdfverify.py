@@ -66,7 +66,8 @@ def verify(path: str | os.PathLike[str], receipt: str | os.PathLike[str] | None 
 def image_digests(pdf: pikepdf.Pdf) -> Iterable[str]:
     """`ReceiptPage.stream_sha256` of each page; "" for a page without an image."""
     for page in pdf.pages:
-        drawn: Any = page.obj.get("/Resources", {}).get("/XObject", {})
+        resources: Any = page.obj.get("/Resources", {})
+        drawn = resources.get("/XObject", {})
         images = [drawn[name] for name in sorted(drawn.keys()) if drawn[name].get("/Subtype") == "/Image"]
         yield stream_digest([image.read_raw_bytes() for image in images]) if images else ""
 

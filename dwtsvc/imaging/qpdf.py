@@ -6,11 +6,12 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pikepdf
+from dwtsvc.errors import BadInput, DwtsvcError, Encrypted, FileAccess, WrongPassword
 
-from dwtsvc.errors import BadInput, DwtsvcError, Encrypted, FileAccess, InvalidOutput, WrongPassword
+if TYPE_CHECKING:
+    import pikepdf
 
 _log = logging.getLogger("pikepdf")
 _log.addHandler(logging.NullHandler())  # or Python itself would print the warnings
@@ -24,6 +25,8 @@ def opened(source: str | os.PathLike[str], password: str | None = None) -> Itera
     with speaking_of(name), _open(source, name, password) as pdf:
         if not len(pdf.pages):
             raise BadInput(f"{name} has no pages")
+        if "/Size" not in pdf.trailer:  # of a file that was mended; qpdf writes it only where there was one
+            pdf.trailer["/Size"] = 1
         yield pdf
 
 
@@ -42,13 +45,13 @@ def speaking_of(name: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise BadInput(f"{name} needs more memory than there is") from error
-    except pikepdf.ForeignObjectError as error:
-        raise InvalidOutput(f"{name} could not be changed", why=str(error)) from error
     except Exception as error:  # a broken file gives nearly anything: TypeError where a name stands for a dictionary
         raise BadInput(f"{name} is no PDF that can be read", why=str(error) or type(error).__name__) from error
 
 
 def _open(source: str | os.PathLike[str], name: str, password: str | None) -> pikepdf.Pdf:
+    import pikepdf
+
     try:
         return _unlocked(source, password)
     except pikepdf.PasswordError as error:
@@ -61,10 +64,13 @@ def _open(source: str | os.PathLike[str], name: str, password: str | None) -> pi
 
 def _unlocked(source: str | os.PathLike[str], password: str | None) -> pikepdf.Pdf:
     """A password for a PDF that opens without one does no harm."""
-    how: dict[str, Any] = {"suppress_warnings": True}
+    import pikepdf
+
+    # a file that is mapped would count as memory, page by page
+    how: dict[str, Any] = {"suppress_warnings": True, "access_mode": pikepdf.AccessMode.stream}
     try:
-        return pikepdf.open(source, password=password or "", **how)
+        return pikepdf.open(os.fspath(source), password=password or "", **how)
     except pikepdf.PasswordError:
         if not password:
             raise
-        return pikepdf.open(source, **how)
+        return pikepdf.open(os.fspath(source), **how)

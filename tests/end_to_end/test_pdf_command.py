@@ -13,6 +13,10 @@ import pytest
 from PIL import Image
 
 from dwtsvc import receipt
+from dwtsvc.errors import BadInput
+from dwtsvc.imaging.pdf import PdfWriter
+from dwtsvc.imaging.pdfread import draw
+from dwtsvc.limits import iterate_limited
 from tests.end_to_end.conftest import DWTSVC, Place
 from tests.imaging import pdfs
 
@@ -275,3 +279,45 @@ def test_optimize_tells_what_became_smaller_and_never_loses_unasked(place: Place
     assert refused.code == 2 and "--lossy" in refused.err
     assert place.run("pdf", "optimize", "small.pdf", "--lossy", "--quality", "30", "-o", "lossy.pdf").code == 0
     assert (place / "lossy.pdf").stat().st_size <= (place / "small.pdf").stat().st_size
+
+
+def test_a_pdf_that_leads_its_reader_into_endless_work_is_given_up(place: Place) -> None:
+    """Each form draws the next one ten times: 10,000,000,000 pictures on one page."""
+
+    def nest(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        inner = pdf.make_stream(
+            b"0 0 9 9 re f", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form, BBox=[0, 0, 9, 9]
+        )
+        for _ in range(10):
+            outer = pdf.make_stream(b"/P Do " * 10)
+            outer.Type, outer.Subtype = pikepdf.Name.XObject, pikepdf.Name.Form
+            outer.BBox = pikepdf.Array([0, 0, 9, 9])
+            outer.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(P=inner))
+            inner = outer
+        page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(P=inner))
+        page.Contents = pdf.make_stream(b"/P Do")
+
+    (place / "bomb.pdf").write_bytes(pdfs.changed(pdfs.drawing(), nest))
+    with pytest.raises(BadInput, match="took too long"):
+        list(iterate_limited(draw, str(place / "bomb.pdf"), None, "all", 50, "gray", timeout=2.0))
+
+
+def test_rasterizing_a_page_that_would_be_too_large_is_a_typed_error_and_leaves_no_file(place: Place) -> None:
+    (place / "wide.pdf").write_bytes(pdfs.drawing(size=(14_400, 14_400)))
+    ran = place.run("pdf", "rasterize", "wide.pdf", "-r", "600", "-o", "a.png", "--json")
+    assert (ran.code, ran.events[0]["error"], place.files()) == (4, "bad-input", ["wide.pdf"])
+
+
+def test_a_pdf_too_large_for_the_memory_is_turned_and_split_like_any_other(place: Place) -> None:
+    with open(place / "large.pdf", "wb") as file, PdfWriter(file) as writer:
+        for _ in range(102):
+            writer.add_g4(bytes(1_000_000), width=8, height=8, dpi=100)
+    turned = place.run("pdf", "rotate", "large.pdf", "right", "--pages", "2", "-o", "turned.pdf")
+    assert (turned.code, turned.lines, turned.err) == (0, ["turned.pdf"], "")
+    rotations = [sheet["rotation"] for sheet in place.run("pdf", "info", "turned.pdf", "--json").events[0]["sheets"]]
+    assert rotations == [0, 90] + [0] * 100
+    assert place.run("pdf", "split", "large.pdf", "--every", "60", "-o", "part-{n}.pdf").code == 0
+    pages = [place.run("pdf", "info", f"part-{n}.pdf", "--json").events[0]["pages"] for n in (1, 2)]
+    assert pages == [60, 42]
+    assert place.run("pdf", "merge", "large.pdf:1", "turned.pdf:2", "-o", "both.pdf").code == 0
+    assert (place / "both.pdf").stat().st_size < 2_100_000

@@ -117,7 +117,7 @@ def test_behind_a_link_it_is_the_file_that_has_its_originals(scan: Path) -> None
 def test_a_record_that_cannot_be_read_is_told(scan: Path) -> None:
     edit(scan, b"second")
     (pdfundo.folder(scan) / "0001.json").write_text("{}")
-    with pytest.raises(BadInput, match="0001.json"):
+    with pytest.raises(BadInput, match=r"0001\.json"):
         pdfundo.undo(scan)
 
 

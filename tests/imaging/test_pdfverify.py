@@ -17,10 +17,11 @@ from tests.imaging import pdfs
 
 JPEGS = [pdfs.jpeg_of(Image.new("L", (40 + number, 60), 200)) for number in range(3)]
 # four sheets were fed, the second was blank
-PAGES = tuple(
+KEPT = [
     ReceiptPage(number=number, kept=True, document=1, page=page, stream_sha256=receipt.stream_digest([jpeg]))
     for (number, page), jpeg in zip(((1, 1), (3, 2), (4, 3)), JPEGS, strict=True)
-) + (ReceiptPage(number=2, kept=False, reason="blank"),)
+]
+PAGES = (*KEPT, ReceiptPage(number=2, kept=False, reason="blank"))
 RECEIPT = Receipt(dwtsvc="0.1", created="2026-01-31", counts=receipt.count(PAGES), pages=PAGES)
 
 
