@@ -23,7 +23,9 @@ def sheet(
     ],
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="A separator sheet for each; without any: PATCHT."),
+        typer.Argument(
+            metavar="[TEXT]...", help="A separator sheet for each; without any: PATCHT, or T as a patch code."
+        ),
     ] = None,
     type: Annotated[
         str | None,
@@ -31,7 +33,8 @@ def sheet(
             "-t",
             "--type",
             metavar="TYPE",
-            help="The type of the codes; code128 for separators and qr for labels if you say nothing.",
+            help="The type of the codes; code128 for separators and qr for labels if you say nothing; patch is 1, 2, 3, "
+            "4, 6 or T.",
             autocompletion=choices.barcode_types,
         ),
     ] = None,
@@ -57,6 +60,8 @@ def sheet(
 
       dwtsvc barcode sheet INVOICES LETTERS -o separators.pdf
 
+      dwtsvc barcode sheet --type patch T -o patch-t.pdf
+
       dwtsvc barcode sheet --asn 1 --count 378 -o labels.pdf
     """
     from dwtsvc.errors import BadArguments
@@ -71,7 +76,10 @@ def sheet(
     if asn is not None:
         pages = labels(numbers(prefix, asn, count), type or "qr")
     else:
-        pages = (separator(text, type or "code128", PAPERS[size.lower()]) for text in texts or ["PATCHT"])
+        pages = (
+            separator(text, type or "code128", PAPERS[size.lower()])
+            for text in texts or ["T" if type == "patch" else "PATCHT"]
+        )
     voice.say(str(_write(Path(output), pages, force)))
 
 

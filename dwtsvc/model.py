@@ -242,7 +242,8 @@ Corner = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barcode:
-    """A barcode that was read. `type` is one of `imaging.barcode.TYPES`, `engine` the reader: "zxing" or "zbar".
+    """A barcode that was read. `type` is one of `imaging.barcode.TYPES`, `engine` the reader: "zxing", "zbar" or
+    "patch".
 
     `corners` are pixels (x, y) of the image, clockwise, from the corner that is the top left when the code is read
     upright; `angle` is how far the code is turned from that, in degrees clockwise. `identifier` is the symbology

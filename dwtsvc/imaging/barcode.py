@@ -2,18 +2,20 @@
 
 Measured on 886 photographs: zxing-cpp alone reads 808, zbar 491, both 831. What zbar adds is blurred retail codes, and
 it takes twice as long on a page without a code, so `auto` asks it only about pages with bars that the first cannot
-read.
+read. `both` looks a second time at what neither reads (`secondlook`). Patch codes are read here (`patchcode`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from PIL import Image
 
 from dwtsvc.errors import BadArguments, BadInput, DwtsvcError, MissingDependency
-from dwtsvc.imaging.bars import has_bars
+from dwtsvc.imaging import patchcode
+from dwtsvc.imaging.bars import bar_areas, has_bars
 from dwtsvc.imaging.pixels import plain, to_8bit
 from dwtsvc.model import Barcode, Corner
 
@@ -49,35 +51,53 @@ SYMBOLOGIES = {
     "pdf417": Symbology(("PDF417",), ("CompactPDF417",)),
     "micro-pdf417": Symbology(("MicroPDF417",)),
     "maxicode": Symbology(("MaxiCode",)),
+    "patch": Symbology(()),
 }
 TYPES = tuple(SYMBOLOGIES)
 # Left to zxing-cpp unless asked for by name: zbar reads none that it does not, and prints assertions on some pages.
 NOT_ZBARS = frozenset({"databar", "databar-expanded"})
 # zbar reads a UPC-E only with EAN-13, and calls it one unless it may call it UPC-E.
 UPC_E_AND_ITS_LONG_FORM = frozenset({"EAN13", "UPCE"})
+# Of these the add-on of two or five digits is read; beside a UPC-E zxing-cpp sees some where there are none.
+WITH_ADD_ON = frozenset({"ean13", "upca"})
+LARGE = 4_000_000  # pixels, of A4 at 200 dpi: above, zxing-cpp is asked with less effort, and again about a third
+THIRD = 3
+SMALL = 1_000_000  # pixels of a picture that is looked at as a whole for a second time
 ENGINES = {"auto": ("zxing", "zbar"), "zxing": ("zxing",), "zbar": ("zbar",), "both": ("zxing", "zbar")}
 
 
-def read(image: Image.Image, *, types: Iterable[str] | None = None, engine: str = "auto") -> list[Barcode]:
+def read(
+    image: Image.Image, *, types: Iterable[str] | None = None, engine: str = "auto", dpi: float | None = None
+) -> list[Barcode]:
     """The barcodes of an image of any mode, from top to bottom; none is an empty list.
 
     `types` are words of TYPES, None is all. `engine` is "zxing", "zbar", "both", which joins what either reads, or
-    "auto": zxing-cpp, then zbar if that read nothing though there are bars to be seen, or could not be used.
+    "auto": zxing-cpp, then zbar if that read nothing though there are bars to be seen, or could not be used. With
+    "both" a retail code has its add-on's digits too, and what neither reads is enlarged, sharpened and read again.
+    `dpi` is what patch codes are measured by; they are read whatever the engine, and without it as if on A4.
     Retail codes have the text of their 13-digit number, UPC-A with its leading 0, but for EAN-8.
     MissingDependency where an engine that was asked for is not installed; BadInput where an engine fails on the image.
     """
     wanted = checked(types, engine)
     gray = to_8bit(plain(image)).convert("L")
+    shrink = THIRD if gray.width * gray.height > LARGE else 1
+    small = gray.reduce(shrink) if shrink > 1 else gray
     found: list[Barcode] = []
     failures: list[DwtsvcError] = []
     for name in ENGINES[engine]:
-        if engine == "auto" and name == "zbar" and not failures and (found or not _for_zbar(gray, wanted)):
+        if engine == "auto" and name == "zbar" and not failures and (found or not _for_zbar(small, wanted)):
             break
         try:
             found = _joined(found, READERS[name](gray, wanted))
         except (BadInput, MissingDependency) as failure:
             failures.append(failure)
     _raise_any(failures, engine, found)
+    if engine == "both":
+        found = _with_add_ons(gray, wanted, found)
+        found = _joined(found, _second_look(gray, wanted, found))
+    if "patch" in wanted:
+        patches = patchcode.read(small, dpi and dpi / shrink)
+        found = _joined(found, [_moved(code, shrink) for code in patches])
     return sorted(found, key=lambda code: (min(y for _, y in code.corners), min(x for x, _ in code.corners)))
 
 
@@ -105,14 +125,78 @@ def _raise_any(failures: list[DwtsvcError], engine: str, found: list[Barcode]) -
         raise failures[0]
 
 
+def _second_look(gray: Image.Image, wanted: frozenset[str], found: list[Barcode]) -> list[Barcode]:
+    """Codes of a small picture of which nothing was read, and of places with bars of which nothing was read."""
+    from dwtsvc.imaging.secondlook import read_again
+
+    if gray.width * gray.height <= SMALL:
+        return (
+            [] if found else read_again(gray, lambda image, binarizer: _ask_zxing(image, wanted, binarizer=binarizer))
+        )
+    more: list[Barcode] = []
+    for box in bar_areas(gray):
+        if not any(_within(code, box) for code in found):
+            codes = read_again(gray.crop(box), lambda image, binarizer: _ask_zxing(image, wanted, binarizer=binarizer))
+            more += [_moved(code, 1, box[:2]) for code in codes]
+    return more
+
+
+def _within(code: Barcode, box: tuple[int, int, int, int]) -> bool:
+    x, y = _centre(code)
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _moved(code: Barcode, scale: int, by: Corner = (0, 0)) -> Barcode:
+    """A code with its corners so many times as far from the top left, and then moved."""
+    one, two, three, four = ((x * scale + by[0], y * scale + by[1]) for x, y in code.corners)
+    return replace(code, corners=(one, two, three, four))
+
+
+def _with_add_ons(gray: Image.Image, wanted: frozenset[str], found: list[Barcode]) -> list[Barcode]:
+    """The codes, each EAN-13 and UPC-A with its add-on where that is read behind the same number at the same place."""
+    if not any(code.engine == "zxing" and code.type in WITH_ADD_ON for code in found):
+        return found
+    longer = _ask_zxing(gray, wanted & WITH_ADD_ON, add_on="Require")
+    return [next((more for more in longer if _is_more(code, more)), code) for code in found]
+
+
+def _is_more(code: Barcode, more: Barcode) -> bool:
+    same = more.type == code.type and more.text.startswith(code.text)
+    return same and len(more.text) - len(code.text) in (2, 5) and _same_place(code, more)
+
+
 def _zxing(gray: Image.Image, wanted: frozenset[str]) -> list[Barcode]:
+    """All codes of a picture. A large one is read as it is only upright, dark on light; the rest in a third of its size.
+
+    Measured on 611 pages with one code each that is between 6 and 51 mm wide, skewed, blurred: nothing that the full
+    effort reads was lost, in 0.8 of its time.
+    """
+    if gray.width * gray.height <= LARGE or wanted != set(TYPES):
+        return _ask_zxing(gray, wanted)
+    found = _ask_zxing(gray, wanted, thorough=False)
+    third = [_moved(code, THIRD) for code in _ask_zxing(gray.reduce(THIRD), wanted)]
+    return _joined(found, third)
+
+
+def _ask_zxing(
+    gray: Image.Image,
+    wanted: frozenset[str],
+    *,
+    thorough: bool = True,
+    binarizer: str = "LocalAverage",
+    add_on: str = "Ignore",
+) -> list[Barcode]:
     try:
         import zxingcpp
     except ImportError as error:
         raise _missing("zxing-cpp", str(error), "Install it: pip install zxing-cpp") from error
-    options: dict[str, Any] = {"text_mode": zxingcpp.TextMode.Plain}
+    options: dict[str, Any] = {"text_mode": zxingcpp.TextMode.Plain, "try_invert": thorough, "try_downscale": thorough}
+    options["binarizer"] = getattr(zxingcpp.Binarizer, binarizer)
+    options["ean_add_on_symbol"] = getattr(zxingcpp.EanAddOnSymbol, add_on)
     if wanted != set(TYPES):
         names = [name for type in wanted for name in SYMBOLOGIES[type].zxing]
+        if not names:
+            return []
         options["formats"] = zxingcpp.BarcodeFormats([getattr(zxingcpp.BarcodeFormat, name) for name in names])
     try:
         results = zxingcpp.read_barcodes(gray, **options)

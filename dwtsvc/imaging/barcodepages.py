@@ -42,7 +42,7 @@ def read_pages(
     """
     wanted = barcode.checked(types, engine)
     for number, (image, resolution) in enumerate(images(source, dpi=dpi, gray=gray), 1):
-        yield ReadPage(number, image, resolution, barcode.read(image, types=wanted, engine=engine))
+        yield ReadPage(number, image, resolution, barcode.read(image, types=wanted, engine=engine, dpi=resolution))
 
 
 def in_mm(code: Barcode, dpi: float | None) -> list[tuple[float, float]] | None:

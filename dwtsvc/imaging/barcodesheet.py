@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from dwtsvc.errors import BadArguments
+from dwtsvc.imaging import patchcode
 from dwtsvc.imaging.barcode import SYMBOLOGIES, checked
 from dwtsvc.model import MM_PER_INCH
 
@@ -18,6 +19,7 @@ COLUMNS, ROWS, LABEL = 7, 27, (25.4, 10.0)  # labels on a sheet, and their mm: t
 EDGE, PITCH = (8.6, 13.5), (27.9, 10.0)  # mm from the sheet's corner to the first, and from one to the next
 WIDEST, HIGHEST = 0.6, 0.3  # of a separator's width and height that its code takes
 LETTERS, SMALL_LETTERS = 12.0, 2.5  # mm: height of the text on a separator and on a label
+PATCH_EDGE = 12.0  # mm from a patch code to the sheet's edges; the published place is 6 to 94 mm from the leading edge
 GAP = 1.0  # mm inside a label
 THINNEST = 3  # pixels of a bar: 0.25 mm is what an office printer and a scanner at 200 dpi still tell apart
 
@@ -25,8 +27,11 @@ THINNEST = 3  # pixels of a bar: 0.25 mm is what an office printer and a scanner
 def separator(text: str, type: str = "code128", paper: tuple[float, float] = A4) -> Image.Image:
     """A bitonal sheet (`paper` in mm, at 300 dpi) with a code and its text, twice, so that one of them stays clean.
 
+    A patch code lies at the two short edges, each read from its own, so that it does not matter which is fed first.
     BadArguments where the type cannot be written or cannot hold the text.
     """
+    if type == "patch":
+        return _patch_sheet(text, paper)
     sheet = Image.new("L", _pixels(paper), 255)
     code = _fitting(text, type, (int(sheet.width * WIDEST), int(sheet.height * HIGHEST)))
     for middle in (0.25, 0.75):
@@ -35,6 +40,19 @@ def separator(text: str, type: str = "code128", paper: tuple[float, float] = A4)
         _write(
             sheet, text, (sheet.width / 2, top + code.height + _dots(LETTERS) / 2), (paper[0] * WIDEST, LETTERS), "ma"
         )
+    return _bitonal(sheet)
+
+
+def _patch_sheet(text: str, paper: tuple[float, float]) -> Image.Image:
+    if text not in patchcode.PATTERNS:
+        known = ", ".join(patchcode.PATTERNS)
+        raise BadArguments(f"There is no patch code '{text}'", hint=f"Choose one of: {known}.")
+    sheet = Image.new("L", _pixels(paper), 255)
+    bars = patchcode.drawn(text, DPI, long=(paper[0] - 2 * PATCH_EDGE) / MM_PER_INCH)
+    left, top = _dots(PATCH_EDGE), _dots(PATCH_EDGE)
+    sheet.paste(bars, (left, top))
+    _write(sheet, f"Patch {text}", (sheet.width / 2, sheet.height / 2), (paper[0] * WIDEST, LETTERS), "mm")
+    sheet.paste(bars.rotate(180), (left, sheet.height - top - bars.height))
     return _bitonal(sheet)
 
 
@@ -81,6 +99,8 @@ def _written(text: str, type: str) -> Any:
     import zxingcpp
 
     checked([type], "auto")
+    if type == "patch":
+        raise BadArguments("Labels cannot have patch codes", hint="Take --type qr.")
     try:
         return zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, SYMBOLOGIES[type].zxing[0]))
     except (ValueError, RuntimeError) as error:
