@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...] [--json]`: measure, print ratios against peers, and say what missed its goal."""
+"""`python -m benchmarks [NAME...] [--corpus FOLDER] [--json]`: measure, print ratios against peers, say what missed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import platform
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
-from benchmarks import pdfs, scanning, serving, starting
+from benchmarks import barcodes, pdfs, scanning, serving, starting
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -26,16 +27,25 @@ MEASURES: dict[str, Measure] = {
     "service-memory": serving.memory,
     "pdf-rasterize": pdfs.rasterizing,
     "pdf-together": pdfs.together,
+    "barcodes": barcodes.photographs,
+    "barcode-page": barcodes.page_without_code,
 }
+NEED_CORPUS = ("barcodes", "barcode-page")
+CORPUS = Path("../shared/data")
 
 
 def main() -> int:
-    names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(MEASURES)
+    words = sys.argv[1:]
+    corpus = Path(_taken(words, "--corpus") or CORPUS)
+    names = [name for name in words if not name.startswith("-")] or list(MEASURES)
     rows: list[Row] = []
     load = os.getloadavg()[0]
     install()
     for name in names:
-        with bench() as place:
+        if name in NEED_CORPUS and not corpus.is_dir():
+            print(f"{name}: skipped, it needs real inputs: --corpus FOLDER", file=sys.stderr)
+            continue
+        with bench(corpus if corpus.is_dir() else None) as place:
             for row in MEASURES[name](place):
                 rows.append(row)
                 if "--json" not in sys.argv:
@@ -48,6 +58,16 @@ def main() -> int:
     elif load > 0.5:
         print(f"The machine was busy (load {load:.1f}): compare ratios with care.")
     return 0
+
+
+def _taken(words: list[str], option: str) -> str | None:
+    """The value of an option, which is taken out of the words."""
+    if option not in words:
+        return None
+    at = words.index(option)
+    value = "".join(words[at + 1 : at + 2])
+    del words[at : at + 2]
+    return value
 
 
 def line(row: Row) -> str:

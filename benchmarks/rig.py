@@ -64,6 +64,7 @@ class Bench:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    corpus: Path | None = None  # real inputs, which rows that need them do without
 
     def clear(self) -> None:
         for path in self.folder.iterdir():
@@ -165,7 +166,7 @@ def _not_source(folder: str, names: list[str]) -> list[str]:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def bench(corpus: Path | None = None) -> Iterator[Bench]:
     """A measurement's folder on the disk of the project, not on a memory disk: syncing must cost what it costs."""
     BASE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BASE, prefix="bench-") as name:
@@ -175,7 +176,7 @@ def bench() -> Iterator[Bench]:
         (sane / "dll.conf").write_text("test\n")
         (sane / "test.conf").write_text(TEST_CONF)
         environment = {**os.environ, "SANE_CONFIG_DIR": str(sane), "DWTSVC_HOME": str(folder / "home")}
-        yield Bench(folder, environment)
+        yield Bench(folder, environment, corpus)
 
 
 Measure = Callable[[Bench], Iterator[Row]]

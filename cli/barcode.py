@@ -63,7 +63,8 @@ def barcode(
         str,
         typer.Option(
             metavar="auto|zxing|zbar|both",
-            help="Who reads: auto is zxing, then zbar where there are bars it could not read; both joins the two and looks again where neither read any.",
+            help="Who reads: auto is zxing, then zbar where there are bars it could not read; both joins the two and "
+            "looks again where neither read any.",
             autocompletion=choices.barcode_engine,
         ),
     ] = "auto",

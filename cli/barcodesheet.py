@@ -33,8 +33,8 @@ def sheet(
             "-t",
             "--type",
             metavar="TYPE",
-            help="The type of the codes; code128 for separators and qr for labels if you say nothing; patch is 1, 2, 3, "
-            "4, 6 or T.",
+            help="The type of the codes; code128 for separators and qr for labels if you say nothing; patch is 1, 2, "
+            "3, 4, 6 or T.",
             autocompletion=choices.barcode_types,
         ),
     ] = None,

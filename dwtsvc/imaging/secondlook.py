@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     Pixels = numpy.ndarray[Any, numpy.dtype[numpy.uint8]]
 
-# Their error correction leaves no wrong text.
-SURE = frozenset({"qr", "micro-qr", "rmqr", "datamatrix", "aztec", "pdf417", "micro-pdf417", "maxicode"})
+# Codes whose error correction leaves no wrong text.
+MATRIX = frozenset({"qr", "micro-qr", "rmqr", "datamatrix", "aztec", "pdf417", "micro-pdf417", "maxicode"})
 NEEDED = 2  # pictures that must agree on bars
 LARGEST = 6_000_000  # pixels of an enlarged picture: some 60 ms a look
 TILES, CLIP = 8, 3.0  # of the local contrast: 8 x 8 fields, at most three times the slope of an even histogram
@@ -62,7 +62,7 @@ def read_again(gray: Image.Image, reader: Reader) -> list[Barcode]:
         for code in reader(picture, look.binarizer):
             treatments = seen.setdefault((code.type, code.text), set())
             treatments.add(look[:-1])
-            if code.type in SURE or len(treatments) >= NEEDED:
+            if code.type in MATRIX or len(treatments) >= NEEDED:
                 agreed.append(shrunk(code, look.scale))
         if agreed:
             return agreed

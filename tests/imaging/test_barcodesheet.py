@@ -32,7 +32,9 @@ def test_labels_count_on_row_by_row_and_sheet_by_sheet() -> None:
     assert [code.text for code in read(second, types=["qr"])] == ["ASN00284", "ASN00285"]
 
 
-@pytest.mark.parametrize(("text", "type"), [("ä€", "code39"), ("12x", "ean13"), ("x" * 60, "code128"), ("a", "morse")])
+@pytest.mark.parametrize(
+    ("text", "type"), [("ä€", "code39"), ("12x", "ean13"), ("x" * 60, "code128"), ("a", "morse"), ("5", "patch")]
+)
 def test_a_text_that_the_type_cannot_hold_is_refused(text: str, type: str) -> None:
     with pytest.raises(BadArguments):
         barcodesheet.separator(text, type)

@@ -26,7 +26,7 @@ def test_the_six_patterns_are_all_that_two_wide_and_two_narrow_bars_can_be() -> 
     assert all(sorted(pattern) == ["N", "N", "W", "W"] for pattern in PATTERNS.values())
 
 
-@pytest.mark.parametrize("dpi", [75, 100, 150, 200, 300, 600])
+@pytest.mark.parametrize("dpi", [75, 200, 300])
 @pytest.mark.parametrize("text", PATTERNS)
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 def test_each_code_is_read_from_the_edge_that_it_lies_next_to(text: str, dpi: int, turn: int) -> None:
