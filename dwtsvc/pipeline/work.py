@@ -79,7 +79,7 @@ def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) ->
         dpi=now_dpi,
         steps=steps,
         judged=judged,
-        barcodes=_barcodes(raw, recipe),
+        barcodes=_barcodes(raw, raw_dpi, recipe),
         text=text,
         picture=_picture(now, now_dpi, task) if steps or task.original.whole else None,
     )
@@ -123,12 +123,12 @@ def _judged(image: Image.Image, dpi: float) -> Judged:
     )
 
 
-def _barcodes(image: Image.Image, recipe: Recipe) -> tuple[Barcode, ...]:
+def _barcodes(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[Barcode, ...]:
     if recipe.barcodes is None:
         return ()
     from dwtsvc.imaging import barcode
 
-    return tuple(barcode.read(image, types=recipe.barcodes or None))
+    return tuple(barcode.read(image, types=recipe.barcodes or None, dpi=dpi))
 
 
 def _nothing_to_read(recipe: Recipe, judged: Judged | None) -> bool:
