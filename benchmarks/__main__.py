@@ -9,11 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-<<<<<<< HEAD
 from benchmarks import barcodes, pdfs, scanning, serving, starting
-=======
-from benchmarks import barcodes, scanning, serving, starting
->>>>>>> 1ed8576 (Barcodes in the benchmarks, with real inputs, and large pages read in two sizes)
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -29,11 +25,8 @@ MEASURES: dict[str, Measure] = {
     "first-page": serving.first_page,
     "crowd": serving.crowd,
     "service-memory": serving.memory,
-<<<<<<< HEAD
     "pdf-rasterize": pdfs.rasterizing,
     "pdf-together": pdfs.together,
-=======
->>>>>>> 1ed8576 (Barcodes in the benchmarks, with real inputs, and large pages read in two sizes)
     "barcodes": barcodes.photographs,
     "barcode-page": barcodes.page_without_code,
 }
