@@ -20,7 +20,8 @@ class Shear:
         rows = height + 2 * int(abs(steepest) * width / 2 + 1)  # what is moved out at one end must not come in again
         self._columns = np.fft.rfft(table, rows, axis=0).T.astype(np.complex64)
         self._turns = -2j * np.pi * np.fft.rfftfreq(rows)
-        self._weights = np.sin(np.pi * np.fft.rfftfreq(rows)) ** 2 / (rows * width * width)
+        half = np.pi * np.fft.rfftfreq(rows)
+        self._weights = (np.sin(half) * np.cos(half)) ** 2 / (rows * width * width)  # of each the mean with the next
 
     def contrasts(self, slopes: Sequence[float]) -> list[float]:
         """For each slope, in rows a column, how much neighbouring rows differ: the squares, summed up."""

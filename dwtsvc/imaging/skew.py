@@ -20,7 +20,7 @@ INK = 24  # levels below the paper; less is noise and show-through
 MARGIN = 0.05  # of the long side: the scanner's edges and the paper's lie otherwise than the text
 COARSE = 0.5  # degrees from one try to the next
 REACHES = 0.8, 0.4  # degrees around the best so far that are looked at more finely
-FOOT = 0.8  # of the highest score: where the hill is taken to begin
+FOOT = 0.9  # of the highest score: where the hill is taken to begin
 CLEAR = 15.0  # times the score of a common angle: surely text, no need to look at columns
 LEAST = 3.5  # below this nothing lies in lines; the strongest noise reaches 3.2
 
