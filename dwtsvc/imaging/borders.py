@@ -10,7 +10,7 @@ from dwtsvc.imaging.arrays import Array, above, gray_of, image_of, square
 from dwtsvc.imaging.geometry import Box, colour
 from dwtsvc.imaging.holes import HOLE_MM, punched
 from dwtsvc.imaging.ink import DARK_PAGE, ink_of
-from dwtsvc.imaging.marks import marks_of
+from dwtsvc.imaging.marks import Mark, marks_of
 from dwtsvc.imaging.paper import level_of
 from dwtsvc.imaging.pixels import to_8bit
 from dwtsvc.imaging.steps import Values
@@ -21,6 +21,9 @@ RIM = 5  # pixels: the soft rim that optics gave the dark
 LONG_SIDE = 1800  # pixels of the reduced copy in which holes are looked for: A4 at 150 dpi
 LONG_SIDE_MM = 297.0
 MOST_RUNS, MOST_MARKS = 60_000, 400  # more is a picture; looking for twins takes time with the square of the marks
+REACH_OF_HOLES = 4  # times the widest hole: no punch reaches farther in
+DISC = 0.8  # of its circle a disc fills
+ARC, ARC_SHARE = 0.7, 0.9  # of the radius: so far out lies so much of a shadow round a hole
 RING_MM = 0.7  # of shadow around a hole
 
 
@@ -92,12 +95,24 @@ def holes_on(image: Image.Image, size: int | None = None) -> list[Box]:
     small = (image.convert("L") if image.mode == "1" else image).reduce(factor)
     ink = ink_of(small, per_mm / factor)
     marks = marks_of(ink, MOST_RUNS) if ink else None
-    large = [mark for mark in marks or () if mark.size >= HOLE_MM[0] * per_mm / factor]
-    if len(large) > MOST_MARKS:
-        return []
+    least, most = (mm * per_mm / factor for mm in HOLE_MM)
+    large = [mark for mark in marks or () if least <= mark.size <= most and mark.depth <= REACH_OF_HOLES * most]
     ring = RING_MM * per_mm
-    found = punched(large, *small.size, per_mm / factor)
+    round_ones = [mark for mark in large if _is_round(ink, mark)]
+    if len(round_ones) > MOST_MARKS:
+        return []
+    found = punched(round_ones, *small.size, per_mm / factor)
     return [_box(mark.left, mark.top, mark.right, mark.bottom, factor, ring, image) for mark in found]
+
+
+def _is_round(ink: Image.Image | None, mark: Mark) -> bool:
+    """A disc, or an arc: what a hole leaves and a word does not."""
+    if ink is None:
+        return False
+    pixels = np.argwhere(gray_of(ink.crop((mark.left, mark.top, mark.right, mark.bottom)))).astype(np.float32)
+    middle, radius = cv2.minEnclosingCircle(pixels)
+    away = np.hypot(*(pixels - middle).T)
+    return bool(len(pixels) >= DISC * np.pi * radius**2 or np.mean(away >= ARC * radius) >= ARC_SHARE)
 
 
 def _box(left: int, top: int, right: int, bottom: int, factor: int, ring: float, image: Image.Image) -> Box:

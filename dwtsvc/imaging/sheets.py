@@ -28,7 +28,7 @@ FULL = 0.85  # of its rectangle a sheet fills; a receipt that curls fills less t
 SOLID = 0.55  # of its rectangle differs from the lid by itself, before print is joined: a text on the lid is no sheet
 WHOLE = 0.985  # of the scan: a sheet that covers it all is the scan
 STRAIGHT = 0.05  # degrees: less is a crop along pixels
-INSIDE = 0.5  # pixels of the reduced copy by which a sheet is taken smaller, so that nothing of the lid is left
+INSIDE = 2.0  # pixels of the reduced copy by which a sheet is taken smaller, so that nothing of the lid is left
 
 Corner = tuple[float, float]
 Corners = tuple[Corner, Corner, Corner, Corner]

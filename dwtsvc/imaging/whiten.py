@@ -23,7 +23,7 @@ DARKEST = 0.55  # of the page's paper: a shadow is brighter, a picture darker
 TINT = 40  # levels between the channels, once the paper's own tint is off: a marker has more
 FULL = 255.0
 GRAIN = 0.97  # of the background is white already, so that the grain of the paper does not stay
-CLEAN = 250  # a background as bright as this everywhere needs no whitening
+CLEAN = 247  # a background as bright as this everywhere needs no whitening: GRAIN makes the rest white
 
 
 def whiten(image: Image.Image, values: Values) -> Image.Image:
@@ -56,7 +56,7 @@ def background_of(image: Image.Image) -> Array:
     paper = np.maximum(np.atleast_1d(np.array(paper_of(image), np.float32)), 1)
     cells = smaller(array_of(image), max(1, round(max(image.size) / CELLS)))
     cells = cv2.morphologyEx(cells, cv2.MORPH_CLOSE, square(CLOSING)).reshape(*cells.shape[:2], -1)
-    kept = _is_paper(cells / paper).astype(np.float32)
+    kept = cv2.erode(_is_paper(cells / paper).astype(np.uint8), square(3)).astype(np.float32)  # rims are half picture
     weights = _blurred(kept) + 1e-4
     known = _blurred(cells * kept[:, :, None]).reshape(cells.shape)
     background = (known + 1e-4 * paper) / weights[:, :, None]

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from dwtsvc.imaging.judge import mode_of
+from dwtsvc.imaging.judge import black_sheet, compression, mode_of
 from dwtsvc.model import Mode
 
 SIZE = (1240, 1754)  # A4 at 150 dpi
@@ -95,3 +95,35 @@ def test_one_bit_and_sixteen_bit_pages_have_an_answer_too():
 @pytest.mark.parametrize("mode", ["1", "L", "I;16", "RGB"])
 def test_tiny_pages_have_an_answer(size, mode):
     assert mode_of(Image.new(mode, size)) in Mode
+
+
+@pytest.mark.parametrize("tone", [0, 30, 70])
+def test_a_black_sheet_is_black_though_it_lies_askew(tone):
+    sheet = Image.new("RGB", SIZE, (tone, tone, tone))
+    ImageDraw.Draw(sheet).polygon([(0, 0), (SIZE[0], 0), (SIZE[0], 50)], fill=(250, 250, 250))
+    found = black_sheet(sheet)
+    assert found.black and found.score > 0.99 and "%" in found.reason
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_a_page_with_print_or_half_a_black_picture_is_no_black_sheet(mode):
+    page = text_page()
+    page.paste((0, 0, 0), (0, 0, SIZE[0], SIZE[1] // 2))
+    found = black_sheet(page.convert(mode))
+    assert not found.black and 0.4 < found.score < 0.6
+    assert black_sheet(text_page().convert(mode)).score < 0.1
+
+
+def test_each_page_gets_the_compression_it_needs():
+    photo = Image.radial_gradient("L").resize(SIZE)
+    drawing = text_page(ink=(200, 20, 20)).quantize(16).convert("RGB")
+    assert compression(text_page().convert("1")) == compression(text_page()) == "g4"
+    assert compression(photo) == compression(ImageChops.add(photo, photo).convert("RGB")) == "jpeg"
+    assert compression(drawing) == compression(Image.new("I;16", (20, 20), 9_000)) == "flate"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1)])
+@pytest.mark.parametrize("mode", ["1", "L", "I;16", "RGB", "P"])
+def test_no_page_is_too_small_to_be_judged(size, mode):
+    page = Image.new(mode, size)
+    assert black_sheet(page).black and compression(page) in ("g4", "flate")

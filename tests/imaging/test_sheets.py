@@ -63,7 +63,7 @@ def test_paper_in_the_corner_of_the_glass_is_found():
     found = paper(grainy(glass, 3), DPI)
     assert found and page_size(found.width / mm(1), found.height / mm(1)) == "A5"
     step = found.step(*GLASS)
-    assert step.name == "crop" and (step.values["left"], step.values["top"]) == (0, 0) or found.angle
+    assert step.name == "crop" and max(step.values["left"], step.values["top"]) <= 3
 
 
 @pytest.mark.parametrize("kind", ["letter", "invoice", "form", "table"])
@@ -84,9 +84,8 @@ def test_photos_and_receipts_become_pages_in_reading_order():
     expected = [(mm(90), mm(60)), (mm(60), mm(120)), (mm(85.6), mm(54))]
     assert all(size == pytest.approx(wanted, abs=4) for size, wanted in zip(sizes, expected, strict=True))
     receipt, dpi = apply_all(pages[1], glass, DPI)
-    assert (
-        dpi == DPI and min(receipt.crop((3, 3, receipt.width - 3, receipt.height - 3)).convert("L").getextrema()) > 20
-    )
+    sides = (0, 0, 3, receipt.height), (receipt.width - 3, 0, receipt.width, receipt.height)
+    assert dpi == DPI and all(receipt.crop(side).convert("L").getextrema()[0] > 200 for side in sides)
     straight = apply_all(pages[0], glass, DPI)[0].resize((340, 220)).crop((10, 10, 330, 210))
     apart = ImageChops.difference(straight, first.resize((340, 220)).crop((10, 10, 330, 210))).convert("L")
     assert sum(level * count for level, count in enumerate(apart.histogram())) / (320 * 200) < 12
@@ -106,11 +105,10 @@ def test_a_block_of_text_on_white_paper_is_no_sheet():
 
 def open_book(gutter: int, shadow: bool) -> Image.Image:
     image = Image.new("L", (1200, 850), 245)
-    for left in (gutter - 480, gutter + 60):
-        for line in range(40):
-            ImageDraw.Draw(image).text(
-                (left, 60 + 18 * line), "the text of a page of a book, no end of it", 30, font_size=20
-            )
+    words = "the text of a page of a book, no end of it"
+    for line in range(40):
+        for place, anchor in ((gutter - 60, "ra"), (gutter + 60, "la")):
+            ImageDraw.Draw(image).text((place, 60 + 18 * line), words, 30, font_size=20, anchor=anchor)
     if shadow:
         for x in range(image.width):
             depth = 130 * math.exp(-(((x - gutter) / 25) ** 2))
