@@ -26,19 +26,30 @@ def drop(image: Image.Image, values: Values) -> Image.Image:
 
 
 def _dropped(pixels: Array, paper: Array, hue: int) -> Array:
-    share = _share(pixels, paper, hue)[:, :, None]
-    mixed = pixels * (1 - share) + paper * share
-    dropped: Array = np.rint(mixed).astype(np.uint8)
+    """Only pixels of some tint are looked at more closely: on most pages they are few."""
+    white = cv2.LUT(pixels, _whitening(paper))
+    red, green, blue = cv2.split(white)
+    strongest = cv2.max(cv2.max(red, green), blue)
+    tint = cv2.subtract(strongest, cv2.min(cv2.min(red, green), blue))
+    tinted = (tint > PALE) & (strongest > BLACK)
+    dropped = pixels.copy()
+    if tinted.any():
+        share = _share(white[tinted], hue) * _ramp(PALE, STRONG)[tint[tinted]] * _ramp(BLACK, DARK)[strongest[tinted]]
+        chosen, share = pixels[tinted], share[:, None]
+        dropped[tinted] = np.rint(chosen * (1 - share) + paper * share).astype(np.uint8)
     return dropped
 
 
-def _share(pixels: Array, paper: Array, hue: int) -> Array:
-    """How much of each pixel goes, 0 to 1: by its hue, by its strength, and by not being black."""
-    white = np.minimum(pixels.astype(np.float32) * (255.0 / paper.astype(np.float32)), 255).astype(np.uint8)
-    strongest, tint = white.max(axis=2), white.max(axis=2) - white.min(axis=2)
-    hues = cv2.cvtColor(white, cv2.COLOR_RGB2HSV)[:, :, 0].astype(np.int16)
-    apart = np.abs((hues - hue + 90) % 180 - 90)
-    share: Array = _ramp(ALIKE, SURE)[apart] * _ramp(PALE, STRONG)[tint] * _ramp(BLACK, DARK)[strongest]
+def _whitening(paper: Array) -> Array:
+    """For each level of each channel what it is on paper that is white, as a table of OpenCV's."""
+    levels = np.arange(256, dtype=np.float32)[:, None] * (255 / paper.astype(np.float32))
+    return np.minimum(levels, 255).astype(np.uint8).reshape(1, 256, 3)
+
+
+def _share(white: Array, hue: int) -> Array:
+    """How much of each of a list of pixels goes by its hue, 0 to 1."""
+    hues = cv2.cvtColor(white.reshape(-1, 1, 3), cv2.COLOR_RGB2HSV)[:, 0, 0].astype(np.int16)
+    share: Array = _ramp(ALIKE, SURE)[np.abs((hues - hue + 90) % 180 - 90)]
     return share
 
 

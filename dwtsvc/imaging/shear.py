@@ -21,7 +21,7 @@ class Shear:
         self._columns = np.fft.rfft(table, rows, axis=0).T.astype(np.complex64)
         self._turns = -2j * np.pi * np.fft.rfftfreq(rows)
         half = np.pi * np.fft.rfftfreq(rows)
-        self._weights = (np.sin(half) * np.cos(half)) ** 2 / (rows * width * width)  # of each the mean with the next
+        self._weights = np.sin(half) ** 2 * np.cos(half) / (rows * width * width)  # fine rows are grain, and count less
 
     def contrasts(self, slopes: Sequence[float]) -> list[float]:
         """For each slope, in rows a column, how much neighbouring rows differ: the squares, summed up."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -338,3 +340,9 @@ def test_no_page_is_too_odd_for_any_step(name, size, mode, tone, seed):
     made = apply(one, image)
     assert made.mode in MODES and made.size == size_after([one], *size, 300)[:2]
     assert apply(one, image).tobytes() == made.tobytes()
+
+
+def test_the_steps_are_known_without_opencv():
+    code = "import sys, dwtsvc.imaging.edit, dwtsvc.imaging.judge; print({'cv2', 'numpy'} & sys.modules.keys())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.strip() == "set()"
