@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import barcodes, pdfs, scanning, serving, starting
+from benchmarks import barcodes, judging, pdfs, scanning, serving, starting
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -29,8 +29,10 @@ MEASURES: dict[str, Measure] = {
     "pdf-together": pdfs.together,
     "barcodes": barcodes.photographs,
     "barcode-page": barcodes.page_without_code,
+    "blanks": judging.blanks,
+    "lean": judging.leaning,
 }
-NEED_CORPUS = ("barcodes", "barcode-page")
+NEED_CORPUS = ("barcodes", "barcode-page", "lean")
 CORPUS = Path("../shared/data")
 
 
