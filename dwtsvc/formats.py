@@ -28,6 +28,7 @@ class PageEncoder:
     `steps` are the edits that lie beside a page; with any, its pixels are made anew.
     A TIFF compression holds for the pages it can hold: colour and gray pages of a g4 file are deflated, and black and
     white pages of a JPEG one are g4. A JPEG page is decoded only for a TIFF that was asked to be lossless.
+    With `digests` a PDF keeps those of its pages' images, for a receipt.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class PageEncoder:
         subject: str = "",
         keywords: str = "",
         conformance: str | None = None,
+        digests: bool = False,
     ) -> None:
         self.format = format
         self._quality, self._compression = quality, tiff_compression
         self._described: dict[str, Any] = {"title": title, "author": author, "subject": subject, "keywords": keywords}
-        self._conformance = conformance
+        self._conformance, self._digests = conformance, digests
 
     @property
     def stores_jpeg(self) -> bool:
@@ -87,7 +89,7 @@ class PageEncoder:
         if self.format == "pdf":
             from dwtsvc.imaging.pdf import PdfWriter
 
-            return PdfWriter(file, **self._described, conformance=self._conformance)
+            return PdfWriter(file, **self._described, conformance=self._conformance, digests=self._digests)
         from dwtsvc.imaging.tiff import TiffWriter
 
         return TiffWriter(file)
@@ -121,6 +123,8 @@ class PageEncoder:
 
         if page.encoding is Encoding.RAW and isinstance(document, TiffWriter):
             document.add_rows(page.raster, data, compression=self._lossless(page.raster.depth))
+        elif page.encoding is Encoding.PNG and page.raster.depth == 8 and not isinstance(document, TiffWriter):
+            document.add_png(data, dpi=page.raster.dpi, text=text)  # but black and white is smaller as g4
         else:
             self._append_pixels(*image_of(page, data), document, text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
 import os
 import zlib
@@ -16,6 +18,7 @@ from PIL import Image
 from dwtsvc.errors import BadArguments, InvalidOutput
 from dwtsvc.imaging import attachments, glyphless, pdfa, textlayer
 from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, image_bands, plain, to_8bit
+from dwtsvc.imaging.png import deflated_rows
 from dwtsvc.imaging.streams import Jpeg, encode_g4, jpeg_header
 from dwtsvc.text import Text
 
@@ -28,6 +31,9 @@ LAYER_LEVEL = 6
 
 CATALOG, PAGES, INFO = 1, 2, 3
 SPACES = {1: "/DeviceGray", 3: "/DeviceRGB", 4: "/DeviceCMYK"}
+# Where a page of size (a, b) shows its image, by degrees clockwise: what becomes of its right and its upward edge, and
+# of its lower left corner
+TURNS = {0: "{a} 0 0 {b} 0 0", 90: "0 -{b} {a} 0 0 {b}", 180: "-{a} 0 0 -{b} {a} {b}", 270: "0 {b} -{a} 0 {a} 0"}
 
 
 class Sink(Protocol):
@@ -42,7 +48,8 @@ class PdfWriter:
     A page added is written at once. Close it, or use it as a context; without close the file is no PDF.
     A text given with a page becomes an invisible layer over it; it is stretched over the page, so that it may have been
     read at another size than the image has. `conformance` is None, "pdfa-2b" or "pdfa-3b"; InvalidOutput then is for
-    what that cannot hold, such as CMYK.
+    what that cannot hold, such as CMYK. With `digests` the SHA-256 of each page's image stream is in `image_digests`,
+    for 1 ms a MB.
     """
 
     def __init__(
@@ -56,8 +63,11 @@ class PdfWriter:
         producer: str = PRODUCER,
         created: datetime | None = None,
         conformance: str | None = None,
+        digests: bool = False,
     ) -> None:
         self._file = file
+        self._digests = digests
+        self.image_digests: list[str] = []
         self._conformance = pdfa.checked(conformance)
         self._described = pdfa.Description(
             title=title,
@@ -97,8 +107,12 @@ class PdfWriter:
         height: int | None = None,
         components: int | None = None,
         text: Text | None = None,
+        turn: int = 0,
     ) -> None:
-        """Embed a JPEG byte for byte; InvalidOutput when a size told differs from what the JPEG says of itself."""
+        """Embed a JPEG byte for byte; InvalidOutput when a size told differs from what the JPEG says of itself.
+
+        The page shows it turned by `turn` degrees clockwise: 0, 90, 180 or 270. The text is that of the page as shown.
+        """
         header = jpeg_header(data)
         told = (width or header.width, height or header.height, components or header.components)
         if told != (header.width, header.height, header.components):
@@ -108,7 +122,7 @@ class PdfWriter:
         # Adobe programs store CMYK inverted and mark it; PDF readers do not undo that by themselves
         inverted = header.components == 4 and header.transform is not None
         entries = f"/Filter /DCTDecode{' /Decode [1 0 1 0 1 0 1 0]' if inverted else ''}"
-        self._add_page(header.width, header.height, dpi, header.components, 8, entries, [data], len(data), text)
+        self._add_page(header.width, header.height, dpi, header.components, 8, entries, [data], len(data), text, turn)
 
     def add_g4(self, data: Jpeg, *, width: int, height: int, dpi: float, text: Text | None = None) -> None:
         """Embed a CCITT group 4 stream whose black runs are black, as `encode_g4` and single-strip TIFFs have it."""
@@ -140,6 +154,20 @@ class PdfWriter:
             channels, _ = CHANNELS_AND_DEPTH[image.mode]
             size = {"width": image.width, "height": image.height}
             self.add_flate(image_bands(image), **size, channels=channels, dpi=dpi, text=text)
+
+    def add_png(self, data: Jpeg, *, dpi: float, text: Text | None = None) -> None:
+        """Add a PNG losslessly: its own deflated rows where they are gray or RGB of 8 bits or gray of 1, else as
+        `add_image` does. Raises BadInput for what is no PNG, or is damaged."""
+        rows = deflated_rows(data)
+        if rows is None:
+            from dwtsvc.imaging import codecs
+
+            return self.add_image(codecs.decode(io.BytesIO(data)), dpi=dpi, text=text)
+        told = f"/Colors {rows.channels} /BitsPerComponent {rows.depth} /Columns {rows.width}"
+        entries = f"/Filter /FlateDecode /DecodeParms << /Predictor 15 {told} >>"
+        return self._add_page(
+            rows.width, rows.height, dpi, rows.channels, rows.depth, entries, rows.parts, rows.size, text
+        )
 
     def attach(self, name: str, data: bytes, mime: str, description: str = "") -> None:
         """Attach a file that the whole document is about. BadArguments where the name is empty or taken;
@@ -186,7 +214,10 @@ class PdfWriter:
         parts: Iterable[Jpeg],
         length: int | None,
         text: Text | None,
+        turn: int = 0,
     ) -> None:
+        if turn not in TURNS:
+            raise BadArguments(f"A page cannot be turned by {turn} degrees", hint="Choose 0, 90, 180 or 270.")
         if not (0 < dpi < math.inf and width > 0 and height > 0):
             raise BadArguments(f"A PDF page needs a size, not {width} x {height} pixels at {dpi:g} dpi")
         across, down = width * POINTS_PER_INCH / dpi, height * POINTS_PER_INCH / dpi
@@ -198,19 +229,29 @@ class PdfWriter:
             f"<< /Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace {SPACES[channels]} "
             f"/BitsPerComponent {depth} {entries} /Length {told} >>\nstream\n".encode()
         )
-        start = self._position
-        for part in parts:
-            self._write(part)
-        count = self._position - start
+        count = self._write_stream(parts)
         self._write(b"\nendstream\nendobj\n")
         if length is None:
             self._object(b"%d" % count)
-        self._add_sheet(across, down, image, text)
+        if turn in (90, 270):
+            across, down = down, across
+        self._add_sheet(across, down, image, text, turn)
 
-    def _add_sheet(self, width: float, height: float, image: int, text: Text | None) -> None:
+    def _write_stream(self, parts: Iterable[Jpeg]) -> int:
+        """Write the bytes of an image; how many."""
+        start, digest = self._position, hashlib.sha256()
+        for part in parts:
+            if self._digests:
+                digest.update(part)
+            self._write(part)
+        if self._digests:
+            self.image_digests.append(digest.hexdigest())
+        return self._position - start
+
+    def _add_sheet(self, width: float, height: float, image: int, text: Text | None, turn: int) -> None:
         unit = max(1.0, max(width, height) / LARGEST_PAGE)
         across, down = _number(width / unit), _number(height / unit)
-        drawing = f"q {across} 0 0 {down} 0 0 cm /P Do Q\n".encode()
+        drawing = f"q {TURNS[turn].format(a=across, b=down)} cm /P Do Q\n".encode()
         layer = textlayer.content(text, width / unit, height / unit, codes=self._codes) if text else b""
         if layer:
             self._font = self._font or self._reserve(glyphless.OBJECTS)

@@ -12,23 +12,29 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import img2pdf
+import pikepdf
 import pypdf
 import pypdfium2
 import pytest
 from PIL import Image, ImageChops
+from PIL.PngImagePlugin import PngInfo
 
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput
 from dwtsvc.imaging import pdf
 from dwtsvc.imaging.codecs import encode
 from dwtsvc.imaging.pdf import PdfWriter
+from dwtsvc.imaging.pdfverify import image_digests
+from dwtsvc.imaging.png import deflated_rows
 from dwtsvc.imaging.streams import encode_g4, jpeg_header
 from dwtsvc.imaging.tiff import TiffWriter
+from dwtsvc.text import Line, Text, Word
 
 
 def jpeg(image: Image.Image, **how) -> bytes:
@@ -265,3 +271,155 @@ def test_a_disk_error_is_not_hidden_by_the_memory_map_of_a_jpeg(picture, tmp_pat
 
     with pytest.raises(OSError, match="No space"), mapped_file(tmp_path / "a.jpg") as mapped, kind(Full()) as writer:
         writer.add_jpeg(mapped, dpi=300)
+
+
+@pytest.mark.parametrize(("turn", "by_pillow"), [(90, "ROTATE_270"), (180, "ROTATE_180"), (270, "ROTATE_90")])
+def test_a_jpeg_is_shown_turned_clockwise_and_its_stream_is_not_touched(picture, turn, by_pillow):
+    original = jpeg(picture, quality=95)
+    data = written(lambda w: w.add_jpeg(original, dpi=300, turn=turn))
+    upright = rendered(written(lambda w: w.add_jpeg(original, dpi=300)))
+    expected = upright.transpose(getattr(Image.Transpose, by_pillow))
+    shown = rendered(data)
+    assert shown.size == expected.size
+    assert max(ImageChops.difference(shown, expected).convert("L").getextrema()) <= 1
+    assert data.count(original) == 1
+
+
+def test_the_text_of_a_turned_page_lies_where_the_page_shows_it(picture, tmp_path):
+    word = Word(text="corner", box=(10, 20, 60, 40), confidence=90)
+    line = Line(words=(word,), box=word.box, block=1, paragraph=1)
+    text = Text(width=picture.height, height=picture.width, dpi=300, languages="eng", engine="none", lines=(line,))
+    data = written(lambda w: w.add_jpeg(jpeg(picture), dpi=300, turn=90, text=text))
+    page = pypdfium2.PdfDocument(data)[0]
+    _, top = page.get_size()
+    left, bottom, right, upper = page.get_textpage().get_charbox(0)
+    scale = 300 / 72
+    assert page.get_textpage().get_text_bounded().strip() == "corner"
+    assert 9 <= left * scale <= right * scale <= 61
+    assert 15 <= (top - upper) * scale <= (top - bottom) * scale <= 45
+
+
+def test_a_page_is_turned_by_quarters_only(picture):
+    with pytest.raises(BadArguments, match="45 degrees"):
+        written(lambda w: w.add_jpeg(jpeg(picture), dpi=300, turn=45))
+
+
+def as_png(image: Image.Image, **how) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", **how)
+    return file.getvalue()
+
+
+def idat(data: bytes) -> bytes:
+    body, at = b"", 8
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        body += data[at + 8 : at + 8 + size] if data[at + 4 : at + 8] == b"IDAT" else b""
+        at += 12 + size
+    return body
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+@pytest.mark.parametrize("by", ["pillow", "dwtsvc"])
+def test_the_deflated_rows_of_a_png_go_into_a_page_untouched(picture, mode, by):
+    image = picture.convert(mode)
+    file = io.BytesIO()
+    encode(image, "png", file, dpi=300)
+    png = as_png(image) if by == "pillow" else file.getvalue()
+    data = written(lambda w: w.add_png(png, dpi=300))
+    assert idat(png) in data
+    assert rendered(data, mode=mode).tobytes() == image.tobytes()
+    with pikepdf.open(io.BytesIO(data)) as document:
+        assert document.pages[0].Resources.XObject.P.read_bytes() == image.tobytes()
+
+
+def others(picture: Image.Image) -> Iterator[tuple[str, bytes, Image.Image]]:
+    yield "palette", as_png(picture.convert("P")), picture.convert("P").convert("RGB")
+    gray = picture.convert("L")
+    deep = Image.frombytes("I;16", gray.size, array("H", [tone * 257 for tone in gray.tobytes()]).tobytes())
+    yield "16 bit", as_png(deep), gray
+    veiled = picture.copy()
+    veiled.putalpha(0)
+    yield "alpha", as_png(veiled), Image.new("RGB", picture.size, "white")
+    pure = Image.new("RGB", (9, 7), "red")
+    yield "transparent colour", as_png(pure, transparency=(255, 0, 0)), pure
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    yield "on its side", as_png(picture, exif=exif), picture.transpose(Image.Transpose.ROTATE_270)
+    yield "four tones", as_png(Image.new("P", (9, 7)), bits=2), Image.new("RGB", (9, 7))
+    yield "with a text", as_png(picture, pnginfo=told("Software", "other")), picture
+
+
+def told(name: str, value: str) -> PngInfo:
+    info = PngInfo()
+    info.add_text(name, value)
+    return info
+
+
+def test_any_other_png_is_decoded_and_shows_the_same_pixels(picture):
+    for name, png, expected in others(picture):
+        data = written(lambda w, png=png: w.add_png(png, dpi=300))
+        assert idat(png) not in data, name
+        assert rendered(data).tobytes() == expected.convert("RGB").tobytes(), name
+
+
+def test_a_damaged_png_is_told_and_not_embedded(picture):
+    good = as_png(picture)
+    middle = good.index(b"IDAT") + len(idat(good)) // 2
+    short = zlib.compress(zlib.decompress(idat(good))[:5000])
+    broken = {
+        "cut": good[:middle],
+        "changed": good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :],
+        "too few rows": chunked(good[:33], short),
+        "no png": b"GIF89a",
+        "empty": b"",
+    }
+    for name, png in broken.items():
+        with pytest.raises(BadInput):
+            written(lambda w, png=png: w.add_png(png, dpi=300))
+            pytest.fail(name)
+
+
+def chunked(head: bytes, body: bytes) -> bytes:
+    """A PNG of one chunk of pixels."""
+    parts = [(b"IDAT", body), (b"IEND", b"")]
+    return head + b"".join(
+        len(held).to_bytes(4, "big") + name + held + zlib.crc32(name + held).to_bytes(4, "big") for name, held in parts
+    )
+
+
+def test_a_png_with_a_filter_that_does_not_exist_is_not_embedded(picture):
+    png = as_png(picture.convert("L"))
+    rows = bytearray(zlib.decompress(idat(png)))
+    rows[(picture.width + 1) * 40] = 5
+    assert deflated_rows(png) is not None
+    assert deflated_rows(chunked(png[:33], zlib.compress(bytes(rows)))) is None
+    rows[(picture.width + 1) * 40] = 4
+    assert deflated_rows(chunked(png[:33], zlib.compress(bytes(rows)))) is not None
+
+
+def test_a_png_that_inflates_to_gigabytes_is_refused_in_little_memory():
+    packer = zlib.compressobj(9)
+    body = b"".join(packer.compress(bytes(2**24)) for _ in range(64)) + packer.flush()
+    bomb = chunked(as_png(Image.new("L", (50, 50)))[:33], body)
+    tracemalloc.start()
+    assert deflated_rows(bomb) is None
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
+
+
+def test_the_digests_are_those_of_the_streams_that_the_pdf_holds(picture, letter):
+    def add(writer: PdfWriter) -> None:
+        writer.add_jpeg(jpeg(picture), dpi=300)
+        writer.add_image(letter, dpi=300)
+        writer.add_image(picture, dpi=300)
+        writer.add_png(as_png(picture), dpi=300)
+        told.extend(writer.image_digests)
+
+    told: list[str] = []
+    data = written(add, digests=True)
+    with pikepdf.open(io.BytesIO(data)) as document:
+        assert told == list(image_digests(document)) and len(set(told)) == 4
+    told.clear()
+    written(add)
+    assert told == []
