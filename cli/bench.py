@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dwtsvc.model import Encoding, PageInfo
+from dwtsvc.model import Encoding, PageInfo, ScanRequest
 from dwtsvc.pipeline import cache, pool
 from dwtsvc.pipeline.flow import Incoming, flow
 from dwtsvc.pipeline.line import Line, Settled
+from dwtsvc.pipeline.receipts import Receipts
 from dwtsvc.pipeline.recipe import Original, Recipe, Task
 from dwtsvc.pipeline.writing import Written
 
 if TYPE_CHECKING:
+    from dwtsvc.devices.process import PageReady
     from dwtsvc.errors import DwtsvcError
-    from dwtsvc.jobs import Job
+    from dwtsvc.jobs import Develop, Developed, Job
     from dwtsvc.outputs import Output
     from dwtsvc.splitting import Splitter
     from dwtsvc.store import PageStore
@@ -37,6 +39,7 @@ class Bench:
         folder: Path,
         workers: int | None,
         address: str,
+        receipts: Receipts | None = None,
     ) -> None:
         self._recipe, self._store, self._voice, self._cache = recipe, store, voice, folder
         self._made = store.begin({"kind": "made"})  # pages made anew; the scan's own stay what they are
@@ -44,7 +47,9 @@ class Bench:
         self._executor = pool.executor(address, workers)
         self._window = 2 * (workers or os.cpu_count() or 1)
         self._originals: dict[int, PageInfo] = {}
-        self.settled_pages: list[Settled] = []
+        self._receipts = receipts
+        if receipts and recipe.barcodes is not None:
+            receipts.facts.used("zxing-cpp")
         self.pages = 0
 
     def __enter__(self) -> Bench:
@@ -75,7 +80,27 @@ class Bench:
         self._through(incoming, lambda: None)
 
     def finish(self) -> list[Path]:
-        return self._line.finish()
+        files = self._line.finish()
+        if self._receipts:
+            self._receipts.finish(files)
+        return files
+
+    def noting(self, develop: Develop) -> Develop:
+        """The same, with the request as the scanner fulfils it noted for the receipt."""
+        receipts = self._receipts
+        if receipts is None:
+            return develop
+
+        def noted(page: PageReady, resolved: ScanRequest) -> Developed:
+            receipts.facts.resolved(resolved)
+            return develop(page, resolved)
+
+        return noted
+
+    def check_receipts(self) -> None:
+        """Raise what kept a receipt from being written; the files are there."""
+        if self._receipts:
+            self._receipts.check()
 
     def _through(self, incoming: Incoming, on_wait: Callable[[], object]) -> None:
         for outcome in flow(incoming, self._executor, window=self._window, on_wait=on_wait):
@@ -105,7 +130,10 @@ class Bench:
             self._voice.page(self.pages, Written(settled.sheet.page, settled.files))
         else:
             self._voice.dropped(settled)
-        self.settled_pages.append(settled)
+        if self._receipts:
+            self._receipts.settled(settled)
 
     def trouble(self, number: int, error: DwtsvcError) -> None:
         self._voice.note(f"Page {number} stays as it was scanned: {error}")
+        if self._receipts:
+            self._receipts.facts.trouble(number, error)

@@ -45,7 +45,13 @@ class Plan:
             tiff_compression=settings.tiff_compression,
             **self.wishes.described,
             conformance=self.wishes.conformance,
+            digests=self.wishes.receipt,
         )
+
+    @property
+    def receipt_inside(self) -> bool:
+        """Whether the receipt is to lie inside the file, too: PDF/A-3 can hold it."""
+        return self.wishes.receipt and self.format == "pdf" and self.wishes.conformance == "pdfa-3b"
 
     def resumed(self, about: dict[str, Any]) -> Plan:
         """The same for a scan that was interrupted, with the name and the wishes that it had."""

@@ -23,7 +23,7 @@ from dwtsvc.errors import (
     NoScanner,
     NothingFound,
 )
-from dwtsvc.jobs import Job, Jobs
+from dwtsvc.jobs import Develop, Job, Jobs
 from dwtsvc.model import PageInfo, ScanRequest, Source
 from dwtsvc.outputs import Document, FileEach, NamePattern, Names, Output, StandardOutput
 from dwtsvc.pipeline.develop import Developer
@@ -36,6 +36,7 @@ from dwtsvc_cli.planning import Plan
 from dwtsvc_cli.voice import Voice
 
 if TYPE_CHECKING:
+    from dwtsvc.pipeline.receipts import Receipts
     from dwtsvc_cli.bench import Bench
 
 
@@ -85,14 +86,17 @@ def open_output(plan: Plan, naming: Naming, device: str) -> Output:
     if plan.output == "-":
         if sys.stdout.isatty():
             raise BadArguments("A page is no text for a terminal", hint="Redirect it: dwtsvc scan -o - > page.pdf")
+        if plan.wishes.receipt and not plan.receipt_inside:
+            hint = "Write a file, or a PDF with --output-type pdfa-3, which holds its receipt inside."
+            raise BadArguments("A receipt lies beside a file, and standard output is none", hint=hint)
         return StandardOutput(sys.stdout.buffer, plan.encoder)
     pattern = NamePattern(plan.output, device=device, when=datetime.now(), documents=True)
     if plan.wishes.split_on or pattern.of_documents:
         from dwtsvc.stacks import NamedDocuments, NamedPages
 
         stack = NamedDocuments if plan.format in DOCUMENTS and not pattern.numbered else NamedPages
-        return stack(pattern, plan.encoder)
-    names = Names(pattern, force=naming.force, next_free=naming.next_free)
+        return stack(pattern, plan.encoder, receipts=plan.wishes.receipt)
+    names = Names(pattern, force=naming.force, next_free=naming.next_free, receipt=plan.wishes.receipt)
     if plan.format in DOCUMENTS and not pattern.numbered:
         return Document(names.reserve(), plan.encoder)
     return FileEach(names, plan.encoder)
@@ -142,7 +146,8 @@ class Scan:
         self._jobs, self._store, self._owner = jobs, store, owner
         self._request = plan.request(device)
         self._bench = bench
-        self._develop = Developer(plan.settings.mode, plan.encoder, plan.settings.quality)
+        develop = Developer(plan.settings.mode, plan.encoder, plan.settings.quality)
+        self._develop: Develop = bench.noting(develop) if bench else develop
         self._job: Job | None = None
         self._scanned = 0
         self.pages = 0
@@ -253,7 +258,7 @@ def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
     output = open_output(plan, naming, device)
     owner = store.begin({"device": device, "output": plan.output, "wishes": pack(plan.wishes)})
     try:
-        with _jobs(plan, store) as jobs, _bench(plan, store, output, voice) as bench:
+        with _jobs(plan, store) as jobs, _bench(plan, naming, device, store, output, voice) as bench:
             scan = Scan(plan, device, output, voice, jobs, store, owner, bench)
             with _stopping_kindly(scan, voice), voice.showing(device):
                 scan.run(paper)
@@ -264,9 +269,13 @@ def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
         raise
     store.discard(owner)
     voice.done(scan.pages, files, device)
+    if bench:
+        bench.check_receipts()
 
 
-def _bench(plan: Plan, store: PageStore, output: Output, voice: Voice) -> AbstractContextManager[Bench | None]:
+def _bench(
+    plan: Plan, naming: Naming, device: str, store: PageStore, output: Output, voice: Voice
+) -> AbstractContextManager[Bench | None]:
     """Where pages are worked on, if there is anything to do."""
     pattern = getattr(output, "pattern", None)
     if not (plan.wishes.works or pattern):
@@ -283,7 +292,18 @@ def _bench(plan: Plan, store: PageStore, output: Output, voice: Voice) -> Abstra
         folder=plan.paths.cache / "pages",
         workers=plan.wishes.workers,
         address=plan.wishes.executor,
+        receipts=_receipts(plan, naming, device, output),
     )
+
+
+def _receipts(plan: Plan, naming: Naming, device: str, output: Output) -> Receipts | None:
+    if not plan.wishes.receipt:
+        return None
+    from dwtsvc.pipeline.receipts import receipts_for
+
+    receipts = receipts_for(output, force=naming.force, attach=plan.receipt_inside)
+    receipts.facts.source = {"device": device}  # all that is known of what is recovered
+    return receipts
 
 
 def _store(plan: Plan) -> PageStore:
@@ -360,7 +380,7 @@ def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_
         store.leave(owner)
         raise
     try:
-        with _bench(plan, store, output, voice) as bench:
+        with _bench(plan, naming, device, store, output, voice) as bench:
             files = _written(pages, store, output, voice, bench)
     except BaseException:
         output.abort()
@@ -368,6 +388,8 @@ def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_
         raise
     store.discard(owner)
     voice.done(bench.pages if bench else len(pages), files, device)
+    if bench:
+        bench.check_receipts()
 
 
 def _written(pages: list[PageInfo], store: PageStore, output: Output, voice: Voice, bench: Bench | None) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -13,11 +13,16 @@ from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
 from dwtsvc.naming import NamePattern as NamePattern
 from dwtsvc.parts import PartFile, is_taken, writing
+from dwtsvc.receipt import beside
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS
 
 if TYPE_CHECKING:
+    from dwtsvc.imaging.pdf import PdfWriter
+    from dwtsvc.imaging.tiff import TiffWriter
     from dwtsvc.text import Text
+
+    BeforeClose = Callable[[PdfWriter | TiffWriter], object]
 
 
 class Output(Protocol):
@@ -34,10 +39,13 @@ class Output(Protocol):
 
 
 class Names:
-    """Reserves the files of a job: the plain name, or the next that is free and not being written."""
+    """Reserves the files of a job: the plain name, or the next that is free and not being written.
 
-    def __init__(self, pattern: NamePattern, *, force: bool, next_free: bool) -> None:
-        self._pattern, self._force, self._next_free = pattern, force, next_free
+    With `receipt` there must be room for one beside the first file, too.
+    """
+
+    def __init__(self, pattern: NamePattern, *, force: bool, next_free: bool, receipt: bool = False) -> None:
+        self._pattern, self._force, self._next_free, self._receipt = pattern, force, next_free, receipt
         self._number = 0
 
     def reserve(self) -> PartFile:
@@ -45,10 +53,17 @@ class Names:
             self._number += 1
             target = self._pattern.path(self._number)
             try:
-                return PartFile(target, force=self._force)
+                return self._reserved(target)
             except FileAccess:
-                if not (self._next_free and is_taken(target)):
+                if not (self._next_free and (is_taken(target) or (self._receipt and is_taken(beside(target))))):
                     raise
+
+    def _reserved(self, target: Path) -> PartFile:
+        if self._receipt:
+            PartFile(beside(target), force=self._force).abort()
+        part = PartFile(target, force=self._force)
+        self._receipt = False
+        return part
 
 
 class FileEach:
@@ -86,7 +101,9 @@ def write_whole(
 
 
 class Document:
-    """All pages in one PDF or TIFF."""
+    """All pages in one PDF or TIFF. `before_close` is called when it has them."""
+
+    before_close: BeforeClose | None = None
 
     def __init__(self, part: PartFile, encoder: PageEncoder) -> None:
         self._part = part
@@ -114,6 +131,8 @@ class Document:
 
     def _close(self) -> None:
         with writing(self._part.target):
+            if self.before_close:
+                self.before_close(self._writer)
             self._writer.close()
 
     def abort(self) -> None:
@@ -122,6 +141,8 @@ class Document:
 
 class StandardOutput:
     """Pages to a pipe: one image, or a document. A TIFF is built in a file first, for its directory needs seeking."""
+
+    before_close: BeforeClose | None = None
 
     def __init__(self, stream: BinaryIO, encoder: PageEncoder) -> None:
         self._stream, self._encoder = stream, encoder
@@ -143,6 +164,8 @@ class StandardOutput:
 
         with self._writing():
             if self._writer:
+                if self.before_close:
+                    self.before_close(self._writer)
                 self._writer.close()
         with _piping():
             if self._scratch:

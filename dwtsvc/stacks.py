@@ -17,20 +17,22 @@ from dwtsvc.model import PageInfo
 from dwtsvc.naming import NamePattern
 from dwtsvc.outputs import Document, write_whole
 from dwtsvc.parts import PartFile, is_taken
+from dwtsvc.receipt import beside
 from dwtsvc.store import PageStore
 
 if TYPE_CHECKING:
     from dwtsvc.facts import PageFacts
+    from dwtsvc.outputs import BeforeClose
     from dwtsvc.splitting import Decision
     from dwtsvc.text import Text
 
 
 class NamedStack:
     """What the two outputs below share. Before each page, also one that is dropped, `learn` is told what is on it; a
-    page that is kept is then added."""
+    page that is kept is then added. With `receipts` there is room for one beside each file."""
 
-    def __init__(self, pattern: NamePattern, encoder: PageEncoder) -> None:
-        self.pattern, self._encoder = pattern, encoder
+    def __init__(self, pattern: NamePattern, encoder: PageEncoder, *, receipts: bool = False) -> None:
+        self.pattern, self._encoder, self._receipts = pattern, encoder, receipts
         self._number, self._pages = 1, 0  # the document, and how many pages it has
         self._found = pattern.findings()
         self._part: PartFile | None = self._begin_file()
@@ -67,12 +69,14 @@ class NamedStack:
 
     def _names(self, page: int = 1) -> Iterator[Path]:
         """The names that a file of the document may have, the best first; there is always another."""
-        return (self.pattern.path(page, document=self._number, found=self._found, copy=copy) for copy in count(1))
+        names = (self.pattern.path(page, document=self._number, found=self._found, copy=copy) for copy in count(1))
+        return (name for name in names if not (self._receipts and is_taken(beside(name))))
 
 
 class NamedDocuments(NamedStack):
-    """A PDF or TIFF for each document of a stack."""
+    """A PDF or TIFF for each document of a stack. `before_close` is called when one has all its pages."""
 
+    before_close: BeforeClose | None = None
     _document: Document | None = None
 
     def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
@@ -84,6 +88,7 @@ class NamedDocuments(NamedStack):
     def _end(self) -> list[Path]:
         if self._document is None:
             return []
+        self._document.before_close = self.before_close
         file = self._document.finish_as(self._names())
         self._part = self._document = None
         return [file]
@@ -95,8 +100,8 @@ class NamedPages(NamedStack):
     Where names come from the paper, the pages of a document wait in the store until it is whole.
     """
 
-    def __init__(self, pattern: NamePattern, encoder: PageEncoder) -> None:
-        super().__init__(pattern, encoder)
+    def __init__(self, pattern: NamePattern, encoder: PageEncoder, *, receipts: bool = False) -> None:
+        super().__init__(pattern, encoder, receipts=receipts)
         self._waiting: list[tuple[int, PageInfo, PageStore, Text | None]] = []
 
     def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
