@@ -13,7 +13,6 @@ from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
 from dwtsvc.naming import NamePattern as NamePattern
 from dwtsvc.parts import PartFile, is_taken, writing
-from dwtsvc.receipt import beside
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS
 
@@ -55,15 +54,33 @@ class Names:
             try:
                 return self._reserved(target)
             except FileAccess:
-                if not (self._next_free and (is_taken(target) or (self._receipt and is_taken(beside(target))))):
+                if not (self._next_free and (is_taken(target) or (self._receipt and has_receipt(target)))):
                     raise
 
     def _reserved(self, target: Path) -> PartFile:
-        if self._receipt:
-            PartFile(beside(target), force=self._force).abort()
         part = PartFile(target, force=self._force)
+        if self._receipt:
+            try:
+                _try_receipt(target, self._force)
+            except BaseException:
+                part.abort()
+                raise
         self._receipt = False
         return part
+
+
+def has_receipt(target: Path) -> bool:
+    """Whether the name of a file's receipt is taken."""
+    from dwtsvc.receipt import beside  # here, because most scans need none
+
+    return is_taken(beside(target))
+
+
+def _try_receipt(target: Path, force: bool) -> None:
+    """Raise FileAccess if there can be no receipt beside a file."""
+    from dwtsvc.receipt import beside
+
+    PartFile(beside(target), force=force).abort()
 
 
 class FileEach:

@@ -15,9 +15,8 @@ from dwtsvc.errors import FileAccess
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import PageInfo
 from dwtsvc.naming import NamePattern
-from dwtsvc.outputs import Document, write_whole
+from dwtsvc.outputs import Document, has_receipt, write_whole
 from dwtsvc.parts import PartFile, is_taken
-from dwtsvc.receipt import beside
 from dwtsvc.store import PageStore
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class NamedStack:
     def _names(self, page: int = 1) -> Iterator[Path]:
         """The names that a file of the document may have, the best first; there is always another."""
         names = (self.pattern.path(page, document=self._number, found=self._found, copy=copy) for copy in count(1))
-        return (name for name in names if not (self._receipts and is_taken(beside(name))))
+        return (name for name in names if not (self._receipts and has_receipt(name)))
 
 
 class NamedDocuments(NamedStack):
