@@ -363,3 +363,19 @@ def test_a_text_goes_with_its_page_and_the_metadata_with_the_document(stored, tm
     with pikepdf.open(tmp_path / "a.pdf") as pdf:
         assert [str(pdf.docinfo[f"/{key.capitalize()}"]) for key in said] == list("ABCD")
         assert pdf.open_metadata()["pdfaid:part"] == "2"
+
+
+def test_a_png_page_too_long_for_a_jpeg_goes_into_a_pdf_as_it_is(tmp_path: Path) -> None:
+    picture = Image.linear_gradient("L").resize((5, 66_000))
+    raster = Raster(width=5, height=66_000, channels=1, depth=8, bytes_per_line=5, dpi=600.0)
+    store = PageStore(tmp_path / "pages")
+    owner = store.begin({})
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    page = store.put(owner, file.getvalue(), number=1, back=False, encoding=Encoding.PNG, raster=raster)
+    target = tmp_path / "long.pdf"
+    document([Stored(page, store, picture)], target, PageEncoder("pdf", quality=80))
+    with pikepdf.open(target) as pdf:
+        image = pdf.pages[0].Resources.XObject.P
+        assert image.read_raw_bytes() in file.getvalue()
+        assert image.read_bytes() == picture.tobytes()
