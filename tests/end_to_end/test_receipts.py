@@ -173,3 +173,13 @@ def test_standard_output_holds_a_receipt_in_pdf_a_3_only(place: Place) -> None:
     ran = place.run("scan", *FEEDER, "-n", "1", "--receipt", "--output-type", "pdfa-3", "-o", "-")
     (place / "a.pdf").write_bytes(ran.out)
     assert verified(place).code == 0
+
+
+def test_a_resumed_scan_has_the_receipt_that_was_asked_for(place: Place) -> None:
+    device = ("-d", "virtual:adf?pages=4&jam=3", "-r", "75", "-q")
+    options = ("--receipt", "--output-type", "pdfa-3", "-o", "a.pdf")
+    assert place.run("scan", *device, *options).code == 23
+    assert place.run("scan", "--resume", "-q").code == 0
+    assert place.files() == ["a.pdf", "a.receipt.json"]
+    (place / "a.receipt.json").unlink()
+    assert verified(place).code == 0

@@ -219,6 +219,15 @@ def test_pdf_a_3_holds_its_receipt_inside_too(tmp_path: Path, run: Run) -> None:
     assert (found.receipt, found.images, found.faults) == ("attached", 2, ())
 
 
+def test_a_document_that_tells_of_no_images_has_its_receipt_all_the_same(tmp_path: Path, run: Run) -> None:
+    output = NamedDocuments(pattern(tmp_path / "x-{doc}.pdf"), encoder(), receipts=True)
+    receipts = receipts_for(output)
+    output.before_close = None
+    files = run(output, receipts, [done(1), done(2, BLANK, barcodes=SHEET), done(3), done(4)], "patcht")
+    assert [[page.number for page in receipt_of(path).pages] for path in files] == [[1], [2, 3, 4]]
+    assert [verify(path).images for path in files] == [0, 0] and not any(verify(path).faults for path in files)
+
+
 def test_what_goes_to_standard_output_can_hold_its_receipt(run: Run) -> None:
     stream = io.BytesIO()
     output = StandardOutput(stream, encoder(conformance="pdfa-3b"))
