@@ -77,7 +77,7 @@ Receipt = Annotated[
     bool,
     typer.Option(
         "--receipt",
-        help="Write NAME.receipt.json beside each file: what became of every page. In PDF/A-3 it lies inside.",
+        help="Write NAME.receipt.json beside each file: what became of every page. In PDF/A-3 it also lies inside.",
     ),
 ]
 Workers = Annotated[

@@ -39,7 +39,8 @@ def verify(pdf: Path, receipt: Path | None, password: str | None, json: bool) ->
         output.say(fault)
     if not found.faults:
         covered = "every byte" if found.whole else "the images"
-        output.say(f"{pdf} agrees with its receipt: {covered} of {found.pages} pages")
+        pages = f" of {found.pages} pages" if found.pages else ""
+        output.say(f"{pdf} agrees with its receipt: {covered}{pages}")
     return not found.faults
 
 

@@ -145,6 +145,9 @@ def test_a_tiff_has_a_receipt_too(place: Place) -> None:
     assert place.run("scan", *FEEDER, "-n", "2", "--receipt", "-o", "a.tif").code == 0
     told = receipt_of(place / "a.receipt.json")
     assert told["files"][0]["name"] == "a.tif" and told["counts"]["kept"] == 2
+    assert place.run("pdf", "verify", "a.tif").code == 0
+    change(place / "a.tif", 5000)
+    assert place.run("pdf", "verify", "a.tif").code == 1
 
 
 def test_what_is_recovered_gets_its_receipt(place: Place) -> None:
