@@ -118,17 +118,19 @@ def ocr(
     from dataclasses import replace
 
     from dwtsvc.errors import BadArguments
-    from dwtsvc.imaging.cleaning import Cleaning
     from dwtsvc.imaging.ocr import Reading
+    from dwtsvc.imaging.treatment import Cleaning
     from dwtsvc.pipeline.reading import Existing, Job
     from dwtsvc.pipeline.recipe import Recipe
     from dwtsvc.pipeline.searchable import About
     from dwtsvc_cli import ocrwork
+    from dwtsvc_cli.ocrtarget import Target
+    from dwtsvc_cli.ocrvoice import Voice
 
     chosen = [mode for mode, on in zip(Existing, (False, skip_text, redo_ocr, force_ocr), strict=True) if on]
     if len(chosen) > 1:
         raise BadArguments("--skip-text, --redo-ocr and --force-ocr exclude each other")
-    if json and output is None:
+    if json and output in (None, "-"):
         raise BadArguments("--json needs a file to write", hint="Give -o; or --format json for the text as JSON.")
     paths, settings = ocrwork.settings(language)
     reading = Reading(
@@ -143,7 +145,7 @@ def ocr(
     )
     existing = chosen[0] if chosen else Existing.REFUSE
     job = Job(recipe=recipe, existing=existing, pages=pages, dpi=image_dpi, cache=paths.cache / "pages")
-    target = ocrwork.Target(
+    target = Target(
         output=output,
         format=format,
         sidecar=sidecar,
@@ -152,5 +154,5 @@ def ocr(
         force=force,
         next_free=next_free,
     )
-    voice = ocrwork.Voice(json=json, quiet=quiet, verbose=verbose, progress=progress)
-    ocrwork.perform(inputs, password, job, target, voice, workers=jobs, address=executor)
+    voice = Voice(json=json, quiet=quiet, verbose=verbose, progress=progress)
+    raise typer.Exit(ocrwork.perform(inputs, password, job, target, voice, workers=jobs, address=executor))

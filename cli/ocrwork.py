@@ -4,148 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
 from dwtsvc import config
 from dwtsvc.errors import BadArguments, DwtsvcError
-from dwtsvc.parts import PartFile
+from dwtsvc.imaging import textfiles
 from dwtsvc.paths import Paths
 from dwtsvc.pipeline import cache, pool
-from dwtsvc.pipeline.files import File, survey
-from dwtsvc.pipeline.reading import Job, read, searchable
-from dwtsvc.pipeline.recipe import Done
-from dwtsvc.pipeline.searchable import About
-from dwtsvc_cli import output as out
-from dwtsvc_cli.inputs import STDIN, Input, inputs
-from dwtsvc_cli.pdffiles import finishing, pattern_of, unlocked
+from dwtsvc.pipeline.files import File, Survey, survey
+from dwtsvc.pipeline.reading import Job, Pdf, read, searchable
+from dwtsvc_cli.inputs import Input, inputs
+from dwtsvc_cli.ocrtarget import Target
+from dwtsvc_cli.ocrvoice import Voice, Written
+from dwtsvc_cli.pdffiles import PASSWORD_VARIABLE, finishing, unlocked
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from dwtsvc.config import Settings
     from dwtsvc.text import Text
 
-SUFFIXES = {"pdf": ".pdf", "txt": ".txt", "hocr": ".hocr", "alto": ".xml", "tsv": ".tsv", "json": ".json"}
-BY_SUFFIX = {suffix: name for name, suffix in SUFFIXES.items()} | {".alto": "alto", ".html": "hocr"}
-KINDS = {"pdf": None, "pdfa": "pdfa-2b", "pdfa-2": "pdfa-2b", "pdfa-3": "pdfa-3b"}
+AHEAD = 8  # files
 
 
 def settings(language: str | None) -> tuple[Paths, Settings]:
     """Where things are, and the settings with the options over them."""
     paths = Paths.from_environment(os.environ)
     return paths, config.load(paths, os.environ, {"language": language}).settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where the result goes and what it is. `output` is a file, a folder, "-", or None for text on standard output."""
-
-    output: str | None
-    format: str | None
-    sidecar: str | None
-    about: About
-    output_type: str
-    force: bool
-    next_free: bool
-
-    def __post_init__(self) -> None:
-        if self.force and self.next_free:
-            raise BadArguments("--force and --next-free exclude each other")
-        if self.format is not None and self.format not in SUFFIXES:
-            raise BadArguments(f"There is no format '{self.format}'", hint=f"Choose one of: {', '.join(SUFFIXES)}.")
-        if self.output_type not in KINDS:
-            raise BadArguments(
-                f"There is no kind '{self.output_type}' of PDF", hint=f"Choose one of: {', '.join(KINDS)}."
-            )
-        if self.sidecar and self.kind != "pdf":
-            raise BadArguments("--sidecar is for the text beside a PDF", hint="Without a PDF, -o FILE.txt is the text.")
-
-    @property
-    def kind(self) -> str:
-        """What is written: "pdf", "txt" ..."""
-        if self.format:
-            return self.format
-        if self.output is None or self.output == "-":
-            return "txt"
-        if self.is_folder:
-            return "pdf"
-        suffix = Path(self.output).suffix.lower()
-        if suffix not in BY_SUFFIX:
-            hint = f"End its name in one of {', '.join(BY_SUFFIX)}, or give --format."
-            raise BadArguments(f"What '{self.output}' is to be is not said", hint=hint)
-        return BY_SUFFIX[suffix]
-
-    @property
-    def is_folder(self) -> bool:
-        return self.output is not None and (self.output.endswith(("/", os.sep)) or Path(self.output).is_dir())
-
-    @property
-    def described(self) -> About:
-        return replace(self.about, conformance=KINDS[self.output_type])
-
-    def inside(self, source: str) -> Target:
-        """The same for one file in the folder, named after its source."""
-        name = "stdin" if source == STDIN else Path(source).stem
-        return replace(self, output=os.path.join(self.output or "", name + SUFFIXES[self.kind]), format=self.kind)
-
-    def reserve(self, name: str) -> PartFile:
-        from dwtsvc.outputs import Names
-
-        return Names(pattern_of(name), force=self.force, next_free=self.next_free).reserve()
-
-
-class Voice:
-    """Results go to standard output, all else to standard error."""
-
-    def __init__(self, *, json: bool, quiet: bool, verbose: bool, progress: bool | None) -> None:
-        self._json, self._quiet, self._verbose = json, quiet, verbose
-        self._shows = sys.stderr.isatty() if progress is None else progress
-        self._display: Progress | None = None
-
-    @contextmanager
-    def showing(self, pages: int) -> Iterator[None]:
-        """Show progress over so many pages, if somebody looks."""
-        if not self._shows or self._quiet:
-            yield
-            return
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True), transient=True) as self._display:
-            self._display.add_task("Reading", total=pages)
-            yield
-        self._display = None
-
-    def page(self, file: File, index: int, done: Done) -> None:
-        if self._display:
-            self._display.advance(self._display.task_ids[0])
-        if done.guessed:
-            self.note(f"{file.name}: its resolution is not told; it looks like {done.dpi:g} dpi (--image-dpi says it)")
-        if self._verbose and done.text:
-            sure = done.text.confidence
-            said = "no text" if sure is None else f"{len(done.text.words)} words, confidence {sure:.0f}"
-            steps = ", ".join(step.name for step in done.steps)
-            self.note(f"{file.name}, page {index + 1}: {said}" + (f"; {steps}" if steps else ""))
-
-    def note(self, text: str) -> None:
-        if self._quiet:
-            return
-        if self._display:
-            self._display.console.print(text, markup=False, highlight=False)
-        else:
-            out.tell(f"dwtsvc: {text}")
-
-    def written(self, path: Path, pages: int, seconds: float) -> None:
-        if self._json:
-            out.say_json({"output": str(path), "pages": pages, "seconds": round(seconds, 3)})
-        elif not self._quiet:
-            out.say(str(path))
 
 
 def perform(
@@ -157,25 +46,27 @@ def perform(
     *,
     workers: int | None,
     address: str,
-) -> None:
-    """Read what is named. With a folder as target a file that fails does not stop the others; the first error is
-    raised in the end."""
+) -> int:
+    """Read what is named; the exit code. With a folder as target a file that fails does not stop the others, and the
+    code is that of the first error."""
     from dwtsvc.imaging import ocr
 
     assert job.recipe.reading
-    if not address:
-        ocr.check(job.recipe.reading)
-    if job.cache:
-        cache.prune(job.cache)
     executor = pool.executor(address, workers)
-    window = 2 * (workers or os.cpu_count() or 1)
     try:
-        work = Work(executor, window, password, job, voice)
+        work = Work(executor, workers or os.cpu_count() or 1, password, job, voice)
         found = inputs(names)
-        if target.is_folder:
-            work.each(found, target)
-        else:
-            work.together([work.opened(one) for one in found], target)
+        begun = deque(work.looking(one) for one in found) if not target.is_folder else None  # while this looks:
+        if not address:
+            ocr.check(job.recipe.reading)
+        if job.cache:
+            cache.prune(job.cache)
+        with voice.showing():
+            if begun is None:
+                target.make_folders()
+                return work.each(found, target)
+            work.together([look() for look in begun], target)
+            return 0
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
@@ -183,41 +74,60 @@ def perform(
 class Work:
     """One run of the command: executor, password and voice are for all its files."""
 
-    def __init__(self, executor: Executor, window: int, password: str | None, job: Job, voice: Voice) -> None:
-        self._executor, self._window, self._password = executor, window, password
-        self._job, self._voice = job, voice
+    def __init__(self, executor: Executor, workers: int, password: str | None, job: Job, voice: Voice) -> None:
+        self._executor, self._workers, self._window = executor, workers, 2 * workers
+        self._password, self._job, self._voice = password or os.environ.get(PASSWORD_VARIABLE), job, voice
 
-    def opened(self, given: Input) -> File:
-        """What is in a file, looked into by a worker; its password is asked for where it needs one."""
-        content = given.load()
+    def looking(self, given: Input) -> Callable[[], File]:
+        """Let a worker look into a file; what is returned waits for it, and asks for a password where one is needed.
+
+        It raises what `survey` raises.
+        """
+        try:
+            content = given.load()
+        except DwtsvcError as error:
+            return _raising(error)
+        begun: list[Future[Survey]] = [self._executor.submit(survey, content, self._password)]
         used: list[str | None] = []
 
-        def look(path: Path, password: str | None) -> object:
+        def look(path: Path, password: str | None) -> Survey:
             used.append(password)
-            return self._executor.submit(survey, content, password).result()
+            return (begun.pop() if begun else self._executor.submit(survey, content, password)).result()
 
-        found = unlocked(look, Path(given.name), self._password)
-        return File(name=given.name, content=content, survey=found, password=used[-1])  # type: ignore[arg-type]
+        def opened() -> File:
+            found = unlocked(look, Path(given.name), self._password)
+            return File(name=given.name, content=content, survey=found, password=used[-1])
 
-    def each(self, given: Iterable[Input], target: Target) -> None:
-        first: DwtsvcError | None = None
-        Path(target.output or "").mkdir(parents=True, exist_ok=True)
-        for one in given:
+        return opened
+
+    def each(self, given: Sequence[Input], target: Target) -> int:
+        """Each file a result of its own, side by side, or files of one page would leave cores idle; told in order."""
+        code = 0
+        self._window = self._workers + 1
+        with ThreadPoolExecutor(self._workers) as beside:
             try:
-                self.together([self.opened(one)], target.inside(one.name))
-            except DwtsvcError as error:
-                first = first or error
-                self._voice.note(f"{one.name}: {error}" + (f" ({error.hint})" if error.hint else ""))
-        if first:
-            raise first
+                for name, result in _ahead(given, self.looking, lambda file: beside.submit(self._alone, file, target)):
+                    try:
+                        self._voice.written(result())
+                    except DwtsvcError as error:
+                        code = code or error.exit_code
+                        self._voice.failed(name, error)
+            except BaseException:
+                self._executor.shutdown(wait=False, cancel_futures=True)  # or it waits for what nobody wants
+                raise
+        return code
+
+    def _alone(self, file: File, target: Target) -> Written:
+        inside = target.inside(file.name)
+        assert inside.output
+        return self._to_file([file], inside, inside.output)
 
     def together(self, files: Sequence[File], target: Target) -> None:
         """All files into one result."""
-        with self._voice.showing(sum(file.survey.pages for file in files)):
-            if target.output is None or target.output == "-":
-                self._to_standard_output(files, target)
-            else:
-                self._to_file(files, target, target.output)
+        if target.output is None or target.output == "-":
+            self._to_standard_output(files, target)
+        else:
+            self._voice.written(self._to_file(files, target, target.output))
 
     def _to_standard_output(self, files: Sequence[File], target: Target) -> None:
         if target.kind != "pdf":
@@ -236,42 +146,95 @@ class Work:
             shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.flush()
 
-    def _to_file(self, files: Sequence[File], target: Target, name: str) -> None:
-        began = monotonic()
+    def _to_file(self, files: Sequence[File], target: Target, name: str) -> Written:
+        began, count = monotonic(), 0
         part = target.reserve(name)
         with finishing(part):
             if target.kind == "pdf":
-                self._pdf(files, target, part.file)
+                count = self._pdf(files, target, part.file)
             else:
-                for text in self._parts(files, target):
+                texts = _Counted(self._read(files))
+                for text in textfiles.stream(target.kind, texts, target.about.title):
                     part.file.write(text.encode())
-        self._voice.written(part.target, sum(file.survey.pages for file in files), monotonic() - began)
+                count = texts.count
+        return Written(part.target, tuple(file.name for file in files), count, monotonic() - began)
 
     def _parts(self, files: Sequence[File], target: Target) -> Iterator[str]:
-        from dwtsvc.imaging import textfiles
-
         return textfiles.stream(target.kind, self._read(files), target.about.title)
 
-    def _pdf(self, files: Sequence[File], target: Target, file: BinaryIO) -> None:
-        from dwtsvc.imaging import textfiles
+    def _pdf(self, files: Sequence[File], target: Target, file: BinaryIO) -> int:
+        """Write the PDF, and the text beside it; the number of pages that were read."""
+        with closing(searchable(files, file, target.described, self._job)) as pdf:
+            texts = _Counted(self._read(files, pdf))
+            if target.sidecar is None:
+                for _ in texts:
+                    pass
+            elif target.sidecar == "-":
+                sys.stdout.writelines(textfiles.stream("txt", texts))
+                sys.stdout.flush()
+            else:
+                beside = target.reserve(target.sidecar)
+                with finishing(beside):
+                    for text in textfiles.stream("txt", texts):
+                        beside.file.write(text.encode())
+        return texts.count
 
-        pdf = searchable(files, file, target.described, self._job)
-        texts = read(
+    def _read(self, files: Sequence[File], pdf: Pdf | None = None) -> Iterator[Text]:
+        self._voice.expect(sum(file.survey.pages for file in files))
+        return read(
             files,
             self._job,
             self._executor,
             window=self._window,
             pdf=pdf,
             on_page=self._voice.page,
+            on_note=self._voice.note,
         )
-        if target.sidecar is None:
-            for _ in texts:
-                pass
-            return
-        beside = target.reserve(target.sidecar)
-        with finishing(beside):
-            for text in textfiles.stream("txt", texts):
-                beside.file.write(text.encode())
 
-    def _read(self, files: Sequence[File]) -> Iterator[Text]:
-        return read(files, self._job, self._executor, window=self._window, on_page=self._voice.page)
+
+class _Counted:
+    """Texts on their way, counted."""
+
+    def __init__(self, texts: Iterator[Text]) -> None:
+        self._texts, self.count = texts, 0
+
+    def __iter__(self) -> Iterator[Text]:
+        for text in self._texts:
+            self.count += 1
+            yield text
+
+
+def _raising(error: DwtsvcError) -> Callable[[], File]:
+    def opened() -> File:
+        raise error
+
+    return opened
+
+
+def _ahead(
+    given: Sequence[Input], look: Callable[[Input], Callable[[], File]], work: Callable[[File], Future[Written]]
+) -> Iterator[tuple[str, Callable[[], Written]]]:
+    """The results of the inputs, in their order; a few files more are looked into and worked on meanwhile."""
+    looking: deque[tuple[str, Callable[[], File]]] = deque()
+    working: deque[tuple[str, Callable[[], Written]]] = deque()
+    left = iter(given)
+    while True:
+        while len(looking) < AHEAD and (one := next(left, None)):
+            looking.append((one.name, look(one)))
+        if looking and len(working) < AHEAD:
+            name, opened = looking.popleft()
+            try:
+                working.append((name, work(opened()).result))
+            except DwtsvcError as error:
+                working.append((name, _failing(error)))
+        elif working:
+            yield working.popleft()
+        else:
+            return
+
+
+def _failing(error: DwtsvcError) -> Callable[[], Written]:
+    def result() -> Written:
+        raise error
+
+    return result

@@ -9,7 +9,7 @@ from dwtsvc.errors import BadArguments
 
 if TYPE_CHECKING:
     from dwtsvc.config import Settings
-    from dwtsvc.imaging.cleaning import Cleaning
+    from dwtsvc.imaging.treatment import Cleaning
     from dwtsvc.pipeline.recipe import Recipe
     from dwtsvc.splitting import Splitter
 
@@ -100,7 +100,7 @@ class Wishes:
         )
 
     def _cleaning(self) -> Cleaning:
-        from dwtsvc.imaging.cleaning import Cleaning
+        from dwtsvc.imaging.treatment import Cleaning
 
         brightness, contrast, gamma = _adjustment(self.adjust)
         crop: Literal["none", "paper", "content"] = self.crop or "none"  # type: ignore[assignment]

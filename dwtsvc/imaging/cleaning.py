@@ -8,8 +8,6 @@ As nothing is left to be found, the same steps on the same scan give the same pi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 from PIL import Image
 
@@ -21,6 +19,7 @@ from dwtsvc.imaging.holes import HOLE_MM
 from dwtsvc.imaging.judge import mode_of, skew
 from dwtsvc.imaging.pixels import plain
 from dwtsvc.imaging.sheets import paper
+from dwtsvc.imaging.treatment import Cleaning as Cleaning
 from dwtsvc.imaging.whiten import is_white
 from dwtsvc.model import MM_PER_INCH, Mode, Step
 
@@ -29,27 +28,6 @@ EDGE_MM = 12.0  # how far in a dark edge may reach
 SPECK_MM = 0.2  # the longest side of a speck
 LARGEST_SPECK = 50  # pixels that the step takes
 MARGIN_MM = 5.0  # around the content
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cleaning:
-    """What may be done to a page; what it does not need is not done to it.
-
-    `dropout` is a colour as the step of that name takes it. `brightness` and `contrast` are percent from -100 to 100.
-    """
-
-    deskew: bool = False
-    crop: Literal["none", "paper", "content"] = "none"
-    despeckle: bool = False
-    whiten: bool = False
-    edges: bool = False
-    holes: bool = False
-    mode: Literal["keep", "auto", "gray", "lineart"] = "keep"
-    threshold: Literal["otsu", "sauvola"] = "otsu"
-    dropout: str = ""
-    brightness: int = 0
-    contrast: int = 0
-    gamma: float = 1.0
 
 
 def steps(image: Image.Image, dpi: float, cleaning: Cleaning) -> tuple[Step, ...]:

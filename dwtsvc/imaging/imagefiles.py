@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from dwtsvc.errors import BadInput, FileAccess
 from dwtsvc.imaging.codecs import MAX_PIXELS, check_size, dpi_of, draft_gray, opened
 from dwtsvc.imaging.pdfread import Pages
+from dwtsvc.imaging.resolution import believable
 from dwtsvc.model import MM_PER_INCH
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
@@ -59,13 +60,15 @@ def picture(
     dpi: float = 200,
     gray: bool = False,
     least_dpi: float = 0.0,
+    stated: float | None = None,
     password: str | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Image.Image, float | None]:
-    """One picture by its index from 0, as `images` has it, and the dpi that it has now.
+    """One picture by its index from 0, as `images` has it, and the dpi that it has now; None if nobody told.
 
-    With `gray` a JPEG comes in gray and in as few of its pixels as leave `least_dpi`. Raises as `images`, and BadInput
-    where there is no such picture.
+    With `gray` a JPEG comes in gray and in as few of its pixels as leave `least_dpi`. `stated` is the dpi of the
+    picture in its file, which is then not asked; what it says itself counts if it can be. Raises as `images`, and
+    BadInput where there is no such picture.
     """
     if is_pdf(source):
         with Pages(_for_pages(source), password) as pages:
@@ -76,11 +79,16 @@ def picture(
         if not _go_to(image, index):
             raise BadInput(f"There is no picture {index + 1}")
         check_size("a picture of the file", image.size, max_pixels)
-        told = dpi_of(image)
+        told = stated or _believed(image)
         if gray:
             told = draft_gray(image, told, least_dpi)
         image.load()
         return ImageOps.exif_transpose(image), told
+
+
+def _believed(image: Image.Image) -> float | None:
+    told = dpi_of(image)
+    return told if told and believable(told, *image.size) else None
 
 
 def _for_pages(source: Source) -> str | bytes | os.PathLike[str]:

@@ -12,8 +12,8 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from dwtsvc.errors import BadArguments, ChildProgramFailed, InvalidOutput, MissingDependency
 
@@ -123,7 +123,7 @@ def xml_text(text: str) -> str:
     """Text for XML, without the control characters that XML cannot hold."""
     clean = text.encode("utf-16", "replace").decode("utf-16")
     held = "".join(letter for letter in clean if letter >= " " or letter in "\t\n\r")
-    return escape(held.translate({0xFFFE: None, 0xFFFF: None}))
+    return escape(held.translate({0xFFFE: None, 0xFFFF: None}), quote=False)
 
 
 def by_ghostscript(source: Path, target: Path, *, timeout: float = PATIENCE) -> None:

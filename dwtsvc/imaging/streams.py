@@ -19,6 +19,7 @@ OTHER_FRAMES = {0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)
 MOST_SEGMENTS = 10_000
 
 STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTE_COUNTS, FILL_ORDER = 273, 278, 279, 266
+PHOTOMETRIC, TIFF_ORIENTATION = 262, 274
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,19 @@ def encode_g4(image: Image.Image) -> bytes:
     because ImageChops.invert takes a white that Pillow holds as 1, not 255, for white again.
     """
     return _strip(Image.frombytes("1", image.size, image.tobytes(), "raw", "1;I", 0, 1), "group4")
+
+
+def g4_strip(image: Image.Image) -> tuple[int, int] | None:
+    """Where in its file, from which byte and how many, the one CCITT group 4 stream of an upright TIFF page lies.
+
+    None for everything else. `image` is opened and need not be decoded; its black runs are black, as `encode_g4`'s.
+    """
+    if image.format != "TIFF" or image.info.get("compression") != "group4" or image.mode != "1":
+        return None
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    offsets, counts = tags.get(STRIP_OFFSETS, ()), tags.get(STRIP_BYTE_COUNTS, ())
+    usual = tags.get(FILL_ORDER, 1) == 1 and tags.get(TIFF_ORIENTATION, 1) == 1 and tags.get(PHOTOMETRIC) == 0
+    return (offsets[0], counts[0]) if usual and len(offsets) == len(counts) == 1 else None
 
 
 def encode_lzw(rows: bytes | memoryview, size: int) -> bytes:

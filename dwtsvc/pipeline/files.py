@@ -5,25 +5,54 @@ from __future__ import annotations
 import io
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xxhash
 
-from dwtsvc.errors import AlreadyHasText, FileAccess
+from dwtsvc.errors import AlreadyHasText, BadInput, FileAccess
 from dwtsvc.pipeline.recipe import Original, Recipe, Task
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 CHUNK = 1 << 20
+MAX_PAGES = 10_000  # of a TIFF: each may be in a circle that leads back to the one before
+ORIENTATION, UPRIGHT = 0x0112, 1  # of EXIF
+TURNS = {UPRIGHT: 0, 3: 180, 6: 90, 8: 270}  # the others are mirrored
+
+
+class Kind(StrEnum):
+    """How a picture is packed that a PDF can hold as it is."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    G4 = "g4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A picture that needs no packing again: a JPEG or PNG is its whole file; a G4 stream of `width` x `height` pixels
+    is `size` bytes of it, from `start`. It is to be shown turned clockwise by `turn`, a multiple of 90 degrees."""
+
+    kind: Kind
+    turn: int = 0
+    start: int = 0
+    size: int = 0
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What is in a file: how many pages; whether it is a PDF, and which of its pages have text; whether it is one
-    upright JPEG of gray or RGB, which needs no encoding again; the checksum of its bytes."""
+    """What is in a file: how many pages; whether it is a PDF, and which of its pages have text; of each picture, how a
+    PDF can hold it as it is, or None; the checksum of its bytes."""
 
     pages: int
     pdf: bool
     texts: tuple[bool, ...] = ()
-    jpeg: bool = False
+    kept: tuple[Kept | None, ...] = ()
     checksum: str = ""
 
 
@@ -54,30 +83,48 @@ class File:
         first: int,
         cache: Path | None,
         dpi: float | None = None,
-        whole: bool = False,
+        pictures: bool = False,
+        force: bool = False,
     ) -> Iterator[tuple[int, Task]]:
         """The pages of the wanted indices as tasks, each with its index; their numbers count from `first`.
 
-        With `whole` a picture of every page is wanted, changed or not.
+        With `pictures` one is wanted of every page that a PDF cannot hold as it is, with `force` of every page. `dpi`
+        is what pictures have, against their own word; pages of PDFs have a size of their own.
         """
         for index in range(self.survey.pages):
             if index in wanted:
+                kept = self.kept(index)
                 original = Original(
                     content=self.content,
                     index=index,
-                    lossy=self.survey.jpeg or self.survey.pdf,
-                    whole=whole or not (self.survey.jpeg or self.survey.pdf),
-                    dpi=dpi,
+                    lossy=self.survey.pdf or (kept is not None and kept.kind is Kind.JPEG),
+                    whole=force or (pictures and kept is None and not self.survey.pdf),
+                    dpi=None if self.survey.pdf else dpi,
                     password=self.password,
                 )
                 checksum = f"{self.survey.checksum}:{index}"
                 yield index, Task(number=first, original=original, recipe=recipe, checksum=checksum, cache=cache)
                 first += 1
 
+    def kept(self, index: int) -> Kept | None:
+        """How a PDF can hold a picture as it is; None if it cannot, and for the pages of PDFs."""
+        return self.survey.kept[index] if self.survey.kept else None
+
+    def stream(self, kept: Kept) -> bytes:
+        """The bytes of such a picture. Raises FileAccess."""
+        if isinstance(self.content, bytes):
+            return self.content[kept.start : kept.start + kept.size] if kept.size else self.content
+        try:
+            with self.content.open("rb") as file:
+                file.seek(kept.start)
+                return file.read(kept.size or -1)
+        except OSError as error:
+            raise FileAccess(f"'{self.content}' cannot be read", why=error.strerror or str(error)) from error
+
 
 def survey(content: Path | bytes, password: str | None = None) -> Survey:
     """Look into a file. Parses what a stranger made: call it in a worker. Raises BadInput, Encrypted, FileAccess."""
-    from dwtsvc.imaging.imagefiles import count, is_pdf
+    from dwtsvc.imaging.imagefiles import is_pdf
 
     checksum = _checksum(content)
     if is_pdf(content):
@@ -85,7 +132,8 @@ def survey(content: Path | bytes, password: str | None = None) -> Survey:
 
         texts = tuple(has_text(content, password))
         return Survey(pages=len(texts), pdf=True, texts=texts, checksum=checksum)
-    return Survey(pages=count(content), pdf=False, jpeg=_is_plain_jpeg(content), checksum=checksum)
+    kept = _pictures(content)
+    return Survey(pages=len(kept), pdf=False, kept=kept, checksum=checksum)
 
 
 def _checksum(content: Path | bytes) -> str:
@@ -101,9 +149,39 @@ def _checksum(content: Path | bytes) -> str:
     return found.hexdigest()
 
 
-def _is_plain_jpeg(content: Path | bytes) -> bool:
-    """Whether it is a JPEG that a PDF can hold as it is and every reader shows as this program does."""
+def _pictures(content: Path | bytes) -> tuple[Kept | None, ...]:
+    """Of each picture how a PDF can hold it as it is, and every reader shows it as this program does."""
     from dwtsvc.imaging import codecs
+    from dwtsvc.imaging.imagefiles import SEVERAL
 
     with codecs.opened(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
-        return image.format == "JPEG" and image.mode in ("L", "RGB") and image.getexif().get(0x0112, 1) == 1
+        pages = getattr(image, "n_frames", 1) if image.format in SEVERAL else 1
+        if pages > MAX_PAGES:
+            raise BadInput("The file has too many pictures", why=f"{pages}, the limit is {MAX_PAGES:,}")
+        if image.format == "TIFF":
+            return tuple(_strip(image, number) for number in range(pages))
+        return (_whole_file(image, content),) if pages == 1 else (None,) * pages
+
+
+def _strip(image: Image, number: int) -> Kept | None:
+    from dwtsvc.imaging.streams import g4_strip
+
+    image.seek(number)
+    place = g4_strip(image)
+    if place is None:
+        return None
+    return Kept(kind=Kind.G4, start=place[0], size=place[1], width=image.width, height=image.height)
+
+
+def _whole_file(image: Image, content: Path | bytes) -> Kept | None:
+    turn = TURNS.get(image.getexif().get(ORIENTATION, UPRIGHT))
+    if turn is None:
+        return None
+    if image.format in ("JPEG", "MPO"):
+        return Kept(kind=Kind.JPEG, turn=turn) if image.mode in ("L", "RGB") else None
+    if image.format != "PNG":
+        return None
+    from dwtsvc.imaging.pngstream import png_stream
+
+    data = content if isinstance(content, bytes) else content.read_bytes()
+    return Kept(kind=Kind.PNG, turn=turn) if png_stream(data) else None

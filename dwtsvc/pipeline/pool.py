@@ -6,6 +6,7 @@ Any other `concurrent.futures.Executor` does as well; `Dask` leads to one on oth
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -33,6 +34,8 @@ class ConfinedPool(ThreadPoolExecutor):
         super().__init__(workers or os.cpu_count() or 1, thread_name_prefix="page")
         self._here = threading.local()
         self._children: set[Child] = set()
+        # The children's own: one that is killed leaves files behind, and this process takes them away.
+        self._folder = tempfile.TemporaryDirectory(prefix="dwtsvc-pages-", ignore_cleanup_errors=True)
         self._changing = threading.Lock()
         self._closed = False
 
@@ -50,6 +53,7 @@ class ConfinedPool(ThreadPoolExecutor):
         if wait:
             for child in self._children:
                 child.close()
+            self._folder.cleanup()
 
     def _call(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         call = self._child().call(function, arguments, many=False, timeout=PAGE_TIMEOUT, name="The page")
@@ -67,9 +71,16 @@ class ConfinedPool(ThreadPoolExecutor):
             if child:
                 self._children.discard(child)
                 child.close()
-            self._here.child = Child()
-            self._children.add(self._here.child)
-            return self._here.child  # type: ignore[no-any-return]
+            self._here.child = child = Child()
+            self._children.add(child)
+        for _ in child.call(_work_in, (self._folder.name,), many=False, timeout=PAGE_TIMEOUT, name="The page"):
+            pass
+        return child
+
+
+def _work_in(folder: str) -> None:
+    """Let this process put its temporary files there."""
+    tempfile.tempdir = folder
 
 
 def executor(address: str = "", workers: int | None = None) -> Executor:

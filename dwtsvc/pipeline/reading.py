@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -38,8 +39,11 @@ class Job:
     dpi: float | None = None
     cache: Path | None = None
 
-    def tasks(self, files: Sequence[File]) -> Iterator[tuple[File, int, Task]]:
-        """The pages to read, numbered through. Raises AlreadyHasText, and BadArguments for pages that there are not."""
+    def tasks(self, files: Sequence[File], *, pictures: bool) -> Iterator[tuple[File, int, Task]]:
+        """The pages to read, numbered through, with pictures for a PDF or without.
+
+        Raises AlreadyHasText, and BadArguments for pages that there are not.
+        """
         number = 1
         for file in files:
             wanted = set(pageranges.parse(self.pages, file.survey.pages) if self.pages else range(file.survey.pages))
@@ -47,20 +51,21 @@ class Job:
                 file.refuse_text(wanted)
             if self.existing is Existing.SKIP:
                 wanted -= {index for index, text in enumerate(file.survey.texts) if text}
-            force = self.existing is Existing.FORCE
-            for index, task in file.tasks(
-                self.recipe, wanted, first=number, cache=self.cache, dpi=self.dpi, whole=force
-            ):
+            wishes = {"pictures": pictures, "force": pictures and self.existing is Existing.FORCE}
+            for index, task in file.tasks(self.recipe, wanted, first=number, cache=self.cache, dpi=self.dpi, **wishes):
                 yield file, index, task
                 number += 1
 
 
 class Pdf(Protocol):
-    """A PDF that grows with what is read."""
+    """A PDF that grows with what is read. Close it, finished or not."""
 
     def add(self, file: File, index: int, done: Done) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self) -> list[str]:
+        """Write what is left; sentences on what could not be kept as it was."""
+
+    def close(self) -> None: ...
 
 
 def read(
@@ -72,15 +77,16 @@ def read(
     pdf: Pdf | None = None,
     on_page: Callable[[File, int, Done], object] = lambda file, index, done: None,
     on_wait: Callable[[], object] = lambda: None,
+    on_note: Callable[[str], object] = lambda note: None,
 ) -> Iterator[Text]:
-    """Yield the text of every page in order; the PDF is whole when all were taken.
+    """Yield the text of every page in order; the PDF is whole when all were taken, and `on_note` is told about it.
 
     Raises what a page's worker raised, and what writing raises.
     """
     places: dict[int, tuple[File, int]] = {}
 
     def tasks() -> Iterator[Task]:
-        for file, index, task in job.tasks(files):
+        for file, index, task in job.tasks(files, pictures=pdf is not None):
             places[task.number] = file, index
             yield task
 
@@ -95,7 +101,8 @@ def read(
             if done.text:
                 yield done.text
     if pdf:
-        pdf.finish()
+        for note in pdf.finish():
+            on_note(note)
 
 
 def searchable(files: Sequence[File], target: BinaryIO, about: About, job: Job) -> Pdf:
@@ -109,36 +116,60 @@ def searchable(files: Sequence[File], target: BinaryIO, about: About, job: Job) 
 
 
 class Merged:
-    """Several files of which some are PDFs: each becomes a PDF of its own first."""
+    """Several files of which some are PDFs: each of these, and pictures that follow each other, become a PDF first."""
 
     def __init__(self, files: Sequence[File], target: BinaryIO, about: About, *, redo: bool) -> None:
         if about.conformance:
             raise BadArguments(
-                "Several PDFs cannot become one PDF/A", hint="Read them one by one, or write a plain PDF."
+                "Several files with PDFs among them cannot become one PDF/A",
+                hint="Read them one by one into a folder, or write a plain PDF.",
             )
         self._target, self._about = target, about
         self._folder = tempfile.TemporaryDirectory(prefix="dwtsvc-")
-        self._parts: dict[str, tuple[Path, BinaryIO, Pdf]] = {}
-        for number, file in enumerate(files):
-            path = Path(self._folder.name, f"{number}.pdf")
-            out = path.open("w+b")
-            pdf: Pdf = Layered(out, file, About(), redo=redo) if file.survey.pdf else Pictures(out, About())
-            self._parts[file.name] = path, out, pdf
+        self._parts: list[Part] = []
+        self._by_file: dict[int, Part] = {}  # by id: a name may come twice
+        for file in files:
+            if file.survey.pdf or not self._parts or self._parts[-1].of_pdf:
+                self._parts.append(Part(Path(self._folder.name, f"{len(self._parts)}.pdf"), file, redo=redo))
+            self._by_file[id(file)] = self._parts[-1]
 
     def add(self, file: File, index: int, done: Done) -> None:
-        self._parts[file.name][2].add(file, index, done)
+        part = self._by_file[id(file)]
+        part.pages += 1
+        part.pdf.add(file, index, done)
 
-    def finish(self) -> None:
-        from contextlib import ExitStack
-
+    def finish(self) -> list[str]:
         from dwtsvc.imaging import pdfedit
         from dwtsvc.imaging.pdfsource import PdfSource
 
-        with self._folder, ExitStack() as opened:
+        notes = []
+        with ExitStack() as opened:
             sources = []
-            for path, out, pdf in self._parts.values():
-                pdf.finish()
-                out.close()
-                sources.append(opened.enter_context(PdfSource(path, None)))
+            for part in self._parts:
+                if part.of_pdf or part.pages:
+                    notes += part.pdf.finish()
+                    part.file.close()
+                    sources.append(opened.enter_context(PdfSource(part.path, None)))
             merged = pdfedit.merge([(source, list(range(len(source)))) for source in sources])
+            merged.writer.add_metadata({f"/{name.capitalize()}": said for name, said in self._said() if said})
             merged.write(self._target)
+        return notes
+
+    def _said(self) -> list[tuple[str, str]]:
+        about = self._about
+        return [(name, getattr(about, name)) for name in ("title", "author", "subject", "keywords")]
+
+    def close(self) -> None:
+        for part in self._parts:
+            part.pdf.close()
+            part.file.close()
+        self._folder.cleanup()
+
+
+class Part:
+    """A PDF that becomes a part of another one: that of the file, or a new one of pictures."""
+
+    def __init__(self, path: Path, file: File, *, redo: bool) -> None:
+        self.path, self.of_pdf, self.pages = path, file.survey.pdf, 0
+        self.file: BinaryIO = path.open("w+b")
+        self.pdf: Pdf = Layered(self.file, file, About(), redo=redo) if self.of_pdf else Pictures(self.file, About())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dwtsvc.imaging.cleaning import Cleaning
 from dwtsvc.imaging.ocr import Reading
+from dwtsvc.imaging.treatment import Cleaning
 from dwtsvc.model import Barcode, Encoding, Raster, Step
 from dwtsvc.pictures import Picture
 from dwtsvc.text import Text

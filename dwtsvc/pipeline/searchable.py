@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from dwtsvc.model import Encoding
 from dwtsvc.pictures import Picture
-from dwtsvc.pipeline.files import File
+from dwtsvc.pipeline.files import File, Kept, Kind
 from dwtsvc.pipeline.recipe import Done
 from dwtsvc.records import pack
 from dwtsvc.text import Text
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dwtsvc.imaging.pdf import PdfWriter
     from dwtsvc.imaging.pdfoverlay import PageImage
+    from dwtsvc.imaging.pngstream import PngStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ class About:
 
 
 class Pictures:
-    """A PDF of pictures: those of JPEG files byte for byte, all others losslessly, each with its text over it."""
+    """A PDF of pictures, each with its text over it: as they are in their files where that can be, also where they are
+    only to be turned, and all others losslessly."""
 
     def __init__(self, file: BinaryIO, about: About) -> None:
         from dwtsvc.imaging.pdf import PdfWriter
@@ -44,17 +46,52 @@ class Pictures:
         self._writer: PdfWriter = PdfWriter(file, **pack(about))
 
     def add(self, file: File, index: int, done: Done) -> None:
-        picture = done.picture
-        if picture is None:
-            content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
-            self._writer.add_jpeg(content, dpi=done.dpi, text=done.text)
-        elif picture.encoding is Encoding.JPEG:
-            self._writer.add_jpeg(picture.content, dpi=done.dpi, text=done.text)
-        else:
-            self._writer.add_image(_image(picture), dpi=done.dpi, text=done.text)
+        kept = file.kept(index)
+        names = {step.name for step in done.steps}
+        if kept and names <= {"rotate"}:
+            turn = kept.turn + sum(int(step.values["degrees"]) for step in done.steps)
+            self._add_kept(kept, file.stream(kept), done, turn)
+        elif done.picture:
+            self._add_made(done.picture, done.text)
 
-    def finish(self) -> None:
+    def _add_kept(self, kept: Kept, data: bytes, done: Done, turn: int) -> None:
+        """A picture as it is in its file; the page may have been read from a smaller one."""
+        inches = (done.height if turn % 180 else done.width) / done.dpi
+        if kept.kind is Kind.JPEG:
+            self._writer.add_jpeg(data, dpi=_jpeg_width(data) / inches, text=done.text, turn=turn)
+        elif kept.kind is Kind.G4:
+            size = {"width": kept.width, "height": kept.height}
+            self._writer.add_g4(data, **size, dpi=kept.width / inches, text=done.text, turn=turn)
+        elif found := _png(data):
+            self._writer.add_png(found, dpi=found.width / inches, text=done.text, turn=turn)
+
+    def _add_made(self, picture: Picture, text: Text | None) -> None:
+        dpi = picture.raster.dpi
+        if picture.encoding is Encoding.JPEG:
+            self._writer.add_jpeg(picture.content, dpi=dpi, text=text)
+        elif picture.raster.depth > 1 and (found := _png(picture.content)):
+            self._writer.add_png(found, dpi=dpi, text=text)
+        else:
+            self._writer.add_image(_image(picture), dpi=dpi, text=text)
+
+    def finish(self) -> list[str]:
         self._writer.close()
+        return []
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _jpeg_width(data: bytes) -> int:
+    from dwtsvc.imaging.streams import jpeg_header
+
+    return jpeg_header(data).width
+
+
+def _png(data: bytes) -> PngStream | None:
+    from dwtsvc.imaging.pngstream import png_stream
+
+    return png_stream(data)
 
 
 class Layered:
@@ -78,12 +115,12 @@ class Layered:
         elif done.picture:
             self._images[index] = _page_image(done.picture)
 
-    def finish(self) -> None:
+    def finish(self) -> list[str]:
         from dwtsvc.imaging import pdfoverlay
 
         described = {name: value or None for name, value in pack(self._about).items()}
         source = self._source
-        pdfoverlay.add_text(
+        overlaid = pdfoverlay.add_text(
             source.content,
             self._target,
             self._texts,
@@ -93,6 +130,9 @@ class Layered:
             password=source.password,
             **described,
         )
+        return list(overlaid.notes)
+
+    def close(self) -> None:
         self._texts.close()
         self._images.close()
 

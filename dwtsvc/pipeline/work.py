@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from PIL import Image
 from dwtsvc import pictures
 from dwtsvc.imaging import ocr
 from dwtsvc.imaging.imagefiles import picture
+from dwtsvc.imaging.treatment import Cleaning
 from dwtsvc.model import Barcode, Step
 from dwtsvc.pictures import Picture
 from dwtsvc.pipeline import cache
@@ -60,16 +61,14 @@ def _found(task: Task) -> Iterator[Done]:
 
 
 def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) -> Done:
-    from dwtsvc.imaging import cleaning, edit
-
     recipe = task.recipe
-    raw, raw_dpi = edit.apply_all(first, image, dpi)
-    now, then = cleaning.cleaned(raw, raw_dpi, recipe.cleaning)
+    raw, raw_dpi = _applied(first, image, dpi)
+    now, then = _cleaned(raw, raw_dpi, recipe.cleaning)
     now_dpi = raw_dpi
     judged = _judged(raw, raw_dpi) if recipe.judge or recipe.skip_blank else None
     text = None if _nothing_to_read(recipe, judged) else _text(now, now_dpi, recipe)
     last = _reduction(now, now_dpi, recipe)
-    now, now_dpi = edit.apply_all(last, now, now_dpi)
+    now, now_dpi = _applied(last, now, now_dpi)
     steps = (*first, *then, *last)
     return Done(
         number=task.number,
@@ -138,12 +137,27 @@ def _nothing_to_read(recipe: Recipe, judged: Judged | None) -> bool:
 def _text(image: Image.Image, dpi: float, recipe: Recipe) -> Text | None:
     if recipe.reading is None:
         return None
-    from dwtsvc.imaging import cleaning, edit
-
     # Steps that keep the size: what is read must lie where the page shows it.
-    steps = [step for step in cleaning.steps(image, dpi, recipe.for_reading) if step.name not in MOVING]
-    cleaned, dpi = edit.apply_all(steps, image, dpi)
+    steps = [step for step in _cleaned(image, dpi, recipe.for_reading)[1] if step.name not in MOVING]
+    cleaned, dpi = _applied(steps, image, dpi)
     return ocr.read(cleaned, dpi, recipe.reading)
+
+
+def _cleaned(image: Image.Image, dpi: float, wanted: Cleaning) -> tuple[Image.Image, tuple[Step, ...]]:
+    """The clean page and its steps. OpenCV is not loaded, which takes as long as a quarter of a page, for nothing."""
+    if wanted == Cleaning():
+        return image, ()
+    from dwtsvc.imaging import cleaning
+
+    return cleaning.cleaned(image, dpi, wanted)
+
+
+def _applied(steps: Sequence[Step], image: Image.Image, dpi: float) -> tuple[Image.Image, float]:
+    if not steps:
+        return image, dpi
+    from dwtsvc.imaging import edit
+
+    return edit.apply_all(steps, image, dpi)
 
 
 def _reduction(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[Step, ...]:
@@ -163,18 +177,22 @@ def _opened(task: Task) -> tuple[Image.Image, float, bool]:
     gray = not (recipe.looks or original.whole)
     least = ocr.wanted_dpi(recipe.reading) if gray and recipe.reading else 0.0
     image, told = _image(original, gray, least)
-    dpi = original.dpi or told
-    if dpi and (original.dpi or ocr.believable(dpi, *image.size)):
-        return image, dpi, False
-    return image, float(ocr.guess_dpi(*image.size)), True
+    return (image, told, False) if told else (image, float(ocr.guess_dpi(*image.size)), True)
 
 
 def _image(original: Original, gray: bool, least: float) -> tuple[Image.Image, float | None]:
     if original.raster and original.encoding:
         content = original.content if isinstance(original.content, bytes) else original.content.read_bytes()
-        return pictures.load(original.encoding, original.raster, content, gray=gray, least_dpi=least)
+        image, dpi = pictures.load(original.encoding, original.raster, content, gray=gray, least_dpi=least)
+        return image, original.dpi or (dpi if ocr.believable(dpi, *image.size) else None)
     return picture(
-        original.content, original.index, dpi=DRAWN_AT, gray=gray, least_dpi=least, password=original.password
+        original.content,
+        original.index,
+        dpi=DRAWN_AT,
+        gray=gray,
+        least_dpi=least,
+        stated=original.dpi,
+        password=original.password,
     )
 
 
@@ -187,9 +205,7 @@ def _picture(image: Image.Image, dpi: float, task: Task) -> Picture:
 
 def _repeated(task: Task, done: Done) -> Picture | None:
     """The picture that these steps made when they were found."""
-    from dwtsvc.imaging import edit
-
     if not (done.steps or task.original.whole):
         return None
     image, dpi, _ = _opened(task)
-    return _picture(*edit.apply_all(done.steps, image, dpi), task)
+    return _picture(*_applied(done.steps, image, dpi), task)
