@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +53,7 @@ def perform(
     from dwtsvc.imaging import ocr
 
     assert job.recipe.reading
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as Ctrl-C, which leaves nothing behind
     executor = pool.executor(address, workers)
     try:
         work = Work(executor, workers or os.cpu_count() or 1, password, job, voice)
