@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import barcodes, judging, pdfs, scanning, serving, starting
+from benchmarks import barcodes, judging, pdfs, reading, scanning, serving, starting
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -31,8 +31,11 @@ MEASURES: dict[str, Measure] = {
     "barcode-page": barcodes.page_without_code,
     "blanks": judging.blanks,
     "lean": judging.leaning,
+    "ocr": reading.searchable,
+    "ocr-feeder": reading.behind_a_feeder,
+    "ocr-memory": reading.memory,
 }
-NEED_CORPUS = ("barcodes", "barcode-page", "lean")
+NEED_CORPUS = ("barcodes", "barcode-page", "lean", "ocr")
 CORPUS = Path("../shared/data")
 
 

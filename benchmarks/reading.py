@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -16,7 +15,6 @@ from time import perf_counter
 
 from benchmarks.rig import DWTSVC, Bench, Row
 
-CORPUS = Path(os.environ.get("CORPUS", "../shared/data")) / "pages"
 PEER = shlex.quote(str(Path(sys.executable).with_name("ocrmypdf")))
 PEER_OPTIONS = "-q -l fra -j 2 --output-type pdf --optimize 0"
 TURNS = 3
@@ -31,10 +29,8 @@ LIMIT = 64.0  # MiB
 
 def searchable(bench: Bench) -> Iterator[Row]:
     """Eight JPEG pages to one PDF. The peer takes one file only: its PDF of the same JPEGs is made before."""
-    pages = _pages()
-    if not pages:
-        print(f"Skipped: there are no pages in {CORPUS} (CORPUS=folder names another)")
-        return
+    assert bench.corpus
+    pages = sorted((bench.corpus / "pages").glob("typescript-*.jpg"))
     kept = bench.folder / "home" / "kept"
     kept.mkdir(parents=True)
     _as_pdf(pages, kept / "in.pdf")
@@ -83,10 +79,6 @@ def memory(bench: Bench) -> Iterator[Row]:
         peaks.append(_peak(bench, [DWTSVC, "ocr", "-q", "-l", "eng", "pages", "-o", "all.pdf"]))
     small, large = peaks
     yield Row("memory of OCR, 2,000 pages / 100 + 64 MiB", large, small + LIMIT, 1.0, "MiB", f"100: {small:.0f}")
-
-
-def _pages() -> list[Path]:
-    return sorted(CORPUS.glob("typescript-*.jpg"))
 
 
 def _as_pdf(pages: list[Path], target: Path) -> None:

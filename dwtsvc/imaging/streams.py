@@ -132,17 +132,18 @@ def encode_g4(image: Image.Image) -> bytes:
     return _strip(Image.frombytes("1", image.size, image.tobytes(), "raw", "1;I", 0, 1), "group4")
 
 
-def g4_strip(image: Image.Image) -> tuple[int, int] | None:
-    """Where in its file, from which byte and how many, the one CCITT group 4 stream of an upright TIFF page lies.
+def g4_strip(image: Image.Image) -> tuple[int, int, bool] | None:
+    """Where in its file, from which byte and how many, the one CCITT group 4 stream of an upright TIFF page lies, and
+    whether its black runs are to be shown white, against `encode_g4`. None for everything else.
 
-    None for everything else. `image` is opened and need not be decoded; its black runs are black, as `encode_g4`'s.
+    `image` is opened and need not be decoded.
     """
     if image.format != "TIFF" or image.info.get("compression") != "group4" or image.mode != "1":
         return None
     tags = image.tag_v2  # type: ignore[attr-defined]
     offsets, counts = tags.get(STRIP_OFFSETS, ()), tags.get(STRIP_BYTE_COUNTS, ())
-    usual = tags.get(FILL_ORDER, 1) == 1 and tags.get(TIFF_ORIENTATION, 1) == 1 and tags.get(PHOTOMETRIC) == 0
-    return (offsets[0], counts[0]) if usual and len(offsets) == len(counts) == 1 else None
+    usual = tags.get(FILL_ORDER, 1) == 1 and tags.get(TIFF_ORIENTATION, 1) == 1 and len(offsets) == len(counts) == 1
+    return (offsets[0], counts[0], tags.get(PHOTOMETRIC) == 1) if usual else None
 
 
 def encode_lzw(rows: bytes | memoryview, size: int) -> bytes:

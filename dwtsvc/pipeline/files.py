@@ -34,7 +34,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """A picture that needs no packing again: a JPEG or PNG is its whole file; a G4 stream of `width` x `height` pixels
-    is `size` bytes of it, from `start`. It is to be shown turned clockwise by `turn`, a multiple of 90 degrees."""
+    is `size` bytes of it, from `start`, `inverted` if its black runs are white. It is to be shown turned clockwise by
+    `turn`, a multiple of 90 degrees."""
 
     kind: Kind
     turn: int = 0
@@ -42,6 +43,7 @@ class Kept:
     size: int = 0
     width: int = 0
     height: int = 0
+    inverted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,8 @@ def _strip(image: Image, number: int) -> Kept | None:
     place = g4_strip(image)
     if place is None:
         return None
-    return Kept(kind=Kind.G4, start=place[0], size=place[1], width=image.width, height=image.height)
+    start, size, inverted = place
+    return Kept(kind=Kind.G4, start=start, size=size, width=image.width, height=image.height, inverted=inverted)
 
 
 def _whole_file(image: Image, content: Path | bytes) -> Kept | None:
