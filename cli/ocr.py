@@ -52,9 +52,13 @@ def ocr(
         str, typer.Option(metavar="pdf|pdfa|pdfa-2|pdfa-3", help="The kind of PDF; pdfa is PDF/A-2b.")
     ] = "pdf",
     sidecar: Annotated[
-        str | None, typer.Option(metavar="FILE.txt", help="Also write the text to a file, beside a PDF.")
+        str | None,
+        typer.Option(
+            metavar="FILE.txt",
+            help="Also write the text to a file, or with - to standard output. A folder where the output is one.",
+        ),
     ] = None,
-    pages: Annotated[str, typer.Option(metavar="PAGES", help="Read these pages only, as 1-3,5,8-.")] = "",
+    pages: Annotated[str, typer.Option(metavar="PAGES", help="Read these pages of each file only, as 1-3,5,8-.")] = "",
     skip_text: Annotated[bool, typer.Option("--skip-text", help="Leave pages that have text as they are.")] = False,
     redo_ocr: Annotated[bool, typer.Option("--redo-ocr", help="Replace the invisible text of pages.")] = False,
     force_ocr: Annotated[bool, typer.Option("--force-ocr", help="Make an image of every page, and read that.")] = False,
@@ -101,7 +105,7 @@ def ocr(
     """Read the text of images and PDFs: as text, or as searchable PDFs.
 
     The scanned images go into the PDF byte for byte; the text lies invisible over them. Pages of a PDF stay what they
-    are and get a layer of text. Exit codes mean what they mean in OCRmyPDF; 6 is for pages that have text already.
+    are and get a layer of text. Most exit codes mean what they mean in OCRmyPDF; 6 is for pages that have text already.
 
     Examples:
 
