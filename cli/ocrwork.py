@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dwtsvc import config
 from dwtsvc.errors import BadArguments, DwtsvcError
-from dwtsvc.imaging import textfiles
 from dwtsvc.paths import Paths
 from dwtsvc.pipeline import cache, pool
 from dwtsvc.pipeline.files import File, Survey, survey
-from dwtsvc.pipeline.reading import Job, Pdf, read, searchable
+from dwtsvc.pipeline.reading import Existing, Job, Pdf, read, searchable
 from dwtsvc_cli.inputs import Input, inputs
 from dwtsvc_cli.ocrtarget import Target
 from dwtsvc_cli.ocrvoice import Voice, Written
@@ -156,13 +155,13 @@ class Work:
                 count = self._pdf(files, target, part.file)
             else:
                 texts = _Counted(self._read(files))
-                for text in textfiles.stream(target.kind, texts, target.about.title):
+                for text in _as_text(target.kind, texts, target.about.title):
                     part.file.write(text.encode())
                 count = texts.count
         return Written(part.target, tuple(file.name for file in files), count, monotonic() - began)
 
     def _parts(self, files: Sequence[File], target: Target) -> Iterator[str]:
-        return textfiles.stream(target.kind, self._read(files), target.about.title)
+        return _as_text(target.kind, self._read(files), target.about.title)
 
     def _pdf(self, files: Sequence[File], target: Target, file: BinaryIO) -> int:
         """Write the PDF, and the text beside it; the number of pages that were read."""
@@ -172,17 +171,20 @@ class Work:
                 for _ in texts:
                     pass
             elif target.sidecar == "-":
-                sys.stdout.writelines(textfiles.stream("txt", texts))
+                sys.stdout.writelines(_as_text("txt", texts))
                 sys.stdout.flush()
             else:
                 beside = target.reserve(target.sidecar)
                 with finishing(beside):
-                    for text in textfiles.stream("txt", texts):
+                    for text in _as_text("txt", texts):
                         beside.file.write(text.encode())
         return texts.count
 
     def _read(self, files: Sequence[File], pdf: Pdf | None = None) -> Iterator[Text]:
         self._voice.expect(sum(file.survey.pages for file in files))
+        for file in files if self._job.existing is Existing.REDO else ():
+            if count := len(file.survey.visible):
+                self._voice.note(f"{file.name}: text that is seen stays as it is, on {count} of its pages")
         return read(
             files,
             self._job,
@@ -192,6 +194,12 @@ class Work:
             on_page=self._voice.page,
             on_note=self._voice.note,
         )
+
+
+def _as_text(kind: str, texts: Iterable[Text], title: str = "") -> Iterator[str]:
+    from dwtsvc.imaging import textfiles  # loads what knows XML, which a PDF does not need
+
+    return textfiles.stream(kind, texts, title)
 
 
 class _Counted:

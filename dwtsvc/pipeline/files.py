@@ -48,12 +48,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What is in a file: how many pages; whether it is a PDF, and which of its pages have text; of each picture, how a
-    PDF can hold it as it is, or None; the checksum of its bytes."""
+    """What is in a file: how many pages; whether it is a PDF, which of its pages have text, and on which of them it is
+    to be seen; of each picture, how a PDF can hold it as it is, or None; the checksum of its bytes."""
 
     pages: int
     pdf: bool
     texts: tuple[bool, ...] = ()
+    visible: frozenset[int] = frozenset()
     kept: tuple[Kept | None, ...] = ()
     checksum: str = ""
 
@@ -130,10 +131,12 @@ def survey(content: Path | bytes, password: str | None = None) -> Survey:
 
     checksum = _checksum(content)
     if is_pdf(content):
-        from dwtsvc.imaging.pdfoverlay import has_text
+        from dwtsvc.imaging.pdfoverlay import has_text, visible_text
 
         texts = tuple(has_text(content, password))
-        return Survey(pages=len(texts), pdf=True, texts=texts, checksum=checksum)
+        seen = visible_text(content, password) if any(texts) else []
+        visible = frozenset(index for index, shown in enumerate(seen) if shown and texts[index])
+        return Survey(pages=len(texts), pdf=True, texts=texts, visible=visible, checksum=checksum)
     kept = _pictures(content)
     return Survey(pages=len(kept), pdf=False, kept=kept, checksum=checksum)
 

@@ -51,6 +51,8 @@ class Job:
                 file.refuse_text(wanted)
             if self.existing is Existing.SKIP:
                 wanted -= {index for index, text in enumerate(file.survey.texts) if text}
+            if self.existing is Existing.REDO:
+                wanted -= file.survey.visible  # or it would be found twice
             wishes = {"pictures": pictures, "force": pictures and self.existing is Existing.FORCE}
             for index, task in file.tasks(self.recipe, wanted, first=number, cache=self.cache, dpi=self.dpi, **wishes):
                 yield file, index, task

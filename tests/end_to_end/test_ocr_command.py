@@ -371,6 +371,19 @@ def test_each_way_gives_every_page_its_text_once(here: Place, half_read: Path, w
     assert kept == (way != "--force-ocr")
 
 
+def test_text_that_is_seen_is_not_read_a_second_time(here: Place) -> None:
+    font = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+    page = pdfs.drawing(
+        b"BT /F 24 Tf 40 100 Td (Written by a program) Tj ET",
+        (400, 200),
+        Resources=pikepdf.Dictionary(Font=pikepdf.Dictionary(F=font)),
+    )
+    (here / "in.pdf").write_bytes(page)
+    ran = here.run("ocr", "--redo-ocr", "in.pdf", "-o", "out.pdf")
+    assert ran.code == 0 and "text that is seen stays as it is, on 1 of its pages" in ran.err
+    assert pdftotext(here / "out.pdf").count("Written by a program") == 1
+
+
 def test_only_the_pages_asked_for_are_read(here: Place) -> None:
     (here / "in.pdf").write_bytes(pdfs.scanned(jpeg(*GATE), jpeg(*POND), jpeg(*ROOF), dpi=200))
     assert here.run("ocr", "in.pdf", "--pages", "2", "-o", "out.pdf").code == 0
