@@ -126,13 +126,13 @@ class Merged:
                 "Several files with PDFs among them cannot become one PDF/A",
                 hint="Read them one by one into a folder, or write a plain PDF.",
             )
-        self._target, self._about = target, about
+        self._target = target
         self._folder = tempfile.TemporaryDirectory(prefix="dwtsvc-")
         self._parts: list[Part] = []
         self._by_file: dict[int, Part] = {}  # by id: a name may come twice
         for file in files:
             if file.survey.pdf or not self._parts or self._parts[-1].of_pdf:
-                self._parts.append(Part(Path(self._folder.name, f"{len(self._parts)}.pdf"), file, redo=redo))
+                self._parts.append(Part(Path(self._folder.name, f"{len(self._parts)}.pdf"), file, about, redo=redo))
             self._by_file[id(file)] = self._parts[-1]
 
     def add(self, file: File, index: int, done: Done) -> None:
@@ -153,13 +153,8 @@ class Merged:
                     part.file.close()
                     sources.append(opened.enter_context(PdfSource(part.path, None)))
             merged = pdfedit.merge([(source, list(range(len(source)))) for source in sources])
-            merged.writer.add_metadata({f"/{name.capitalize()}": said for name, said in self._said() if said})
             merged.write(self._target)
         return notes
-
-    def _said(self) -> list[tuple[str, str]]:
-        about = self._about
-        return [(name, getattr(about, name)) for name in ("title", "author", "subject", "keywords")]
 
     def close(self) -> None:
         for part in self._parts:
@@ -169,9 +164,10 @@ class Merged:
 
 
 class Part:
-    """A PDF that becomes a part of another one: that of the file, or a new one of pictures."""
+    """A PDF that becomes a part of another one: that of the file, or a new one of pictures. All of them say what the
+    whole is, for it says what the first one says."""
 
-    def __init__(self, path: Path, file: File, *, redo: bool) -> None:
+    def __init__(self, path: Path, file: File, about: About, *, redo: bool) -> None:
         self.path, self.of_pdf, self.pages = path, file.survey.pdf, 0
         self.file: BinaryIO = path.open("w+b")
-        self.pdf: Pdf = Layered(self.file, file, About(), redo=redo) if self.of_pdf else Pictures(self.file, About())
+        self.pdf: Pdf = Layered(self.file, file, about, redo=redo) if self.of_pdf else Pictures(self.file, about)

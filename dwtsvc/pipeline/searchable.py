@@ -60,8 +60,15 @@ class Pictures:
         if kept.kind is Kind.JPEG:
             self._writer.add_jpeg(data, dpi=_jpeg_width(data) / inches, text=done.text, turn=turn)
         elif kept.kind is Kind.G4:
-            size = {"width": kept.width, "height": kept.height, "inverted": kept.inverted}
-            self._writer.add_g4(data, **size, dpi=kept.width / inches, text=done.text, turn=turn)
+            self._writer.add_g4(
+                data,
+                width=kept.width,
+                height=kept.height,
+                dpi=kept.width / inches,
+                text=done.text,
+                turn=turn,
+                inverted=kept.inverted,
+            )
         elif found := _png(data):
             self._writer.add_png(found, dpi=found.width / inches, text=done.text, turn=turn)
 
