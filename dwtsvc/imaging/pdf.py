@@ -124,10 +124,21 @@ class PdfWriter:
         entries = f"/Filter /DCTDecode{' /Decode [1 0 1 0 1 0 1 0]' if inverted else ''}"
         self._add_page(header.width, header.height, dpi, header.components, 8, entries, [data], len(data), text, turn)
 
-    def add_g4(self, data: Jpeg, *, width: int, height: int, dpi: float, text: Text | None = None) -> None:
-        """Embed a CCITT group 4 stream whose black runs are black, as `encode_g4` and single-strip TIFFs have it."""
-        how = f"/DecodeParms << /K -1 /Columns {width} /Rows {height} >>"
-        self._add_page(width, height, dpi, 1, 1, f"/Filter /CCITTFaxDecode {how}", [data], len(data), text)
+    def add_g4(
+        self,
+        data: Jpeg,
+        *,
+        width: int,
+        height: int,
+        dpi: float,
+        text: Text | None = None,
+        turn: int = 0,
+        inverted: bool = False,
+    ) -> None:
+        """Embed a CCITT group 4 stream whose black runs are black, as `encode_g4` has it, or `inverted`: white."""
+        how = f"/K -1 /Columns {width} /Rows {height}{' /BlackIs1 true' if inverted else ''}"
+        entries = f"/Filter /CCITTFaxDecode /DecodeParms << {how} >>"
+        self._add_page(width, height, dpi, 1, 1, entries, [data], len(data), text, turn)
 
     def add_flate(
         self,
@@ -155,18 +166,19 @@ class PdfWriter:
             size = {"width": image.width, "height": image.height}
             self.add_flate(image_bands(image), **size, channels=channels, dpi=dpi, text=text)
 
-    def add_png(self, data: Jpeg, *, dpi: float, text: Text | None = None) -> None:
-        """Add a PNG losslessly: its own deflated rows where they are gray or RGB of 8 bits or gray of 1, else as
-        `add_image` does. Raises BadInput for what is no PNG, or is damaged."""
+    def add_png(self, data: Jpeg, *, dpi: float, text: Text | None = None, turn: int = 0) -> None:
+        """Add a PNG losslessly, shown turned as a JPEG can be: its own deflated rows where they are gray or RGB of 8
+        bits or gray of 1, else as `add_image` does. Raises BadInput for what is no PNG, or is damaged."""
         rows = deflated_rows(data)
         if rows is None:
             from dwtsvc.imaging import codecs
 
-            return self.add_image(codecs.decode(io.BytesIO(data)), dpi=dpi, text=text)
+            image = codecs.decode(io.BytesIO(data))
+            return self.add_image(image.rotate(-turn, expand=True) if turn else image, dpi=dpi, text=text)
         told = f"/Colors {rows.channels} /BitsPerComponent {rows.depth} /Columns {rows.width}"
         entries = f"/Filter /FlateDecode /DecodeParms << /Predictor 15 {told} >>"
         return self._add_page(
-            rows.width, rows.height, dpi, rows.channels, rows.depth, entries, rows.parts, rows.size, text
+            rows.width, rows.height, dpi, rows.channels, rows.depth, entries, rows.parts, rows.size, text, turn
         )
 
     def attach(self, name: str, data: bytes, mime: str, description: str = "") -> None:

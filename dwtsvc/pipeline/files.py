@@ -187,7 +187,7 @@ def _whole_file(image: Image, content: Path | bytes) -> Kept | None:
         return Kept(kind=Kind.JPEG, turn=turn) if image.mode in ("L", "RGB") else None
     if image.format != "PNG":
         return None
-    from dwtsvc.imaging.pngstream import png_stream
+    from dwtsvc.imaging.png import deflated_rows
 
     data = content if isinstance(content, bytes) else content.read_bytes()
-    return Kept(kind=Kind.PNG, turn=turn) if png_stream(data) else None
+    return Kept(kind=Kind.PNG) if deflated_rows(data) else None

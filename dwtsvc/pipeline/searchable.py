@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from dwtsvc.imaging.pdf import PdfWriter
     from dwtsvc.imaging.pdfoverlay import PageImage
-    from dwtsvc.imaging.pngstream import PngStream
+
+PNG_WIDTH = slice(16, 20)  # in its header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Pictures:
         kept = file.kept(index)
         names = {step.name for step in done.steps}
         if kept and names <= {"rotate"}:
-            turn = kept.turn + sum(int(step.values["degrees"]) for step in done.steps)
+            turn = (kept.turn + sum(int(step.values["degrees"]) for step in done.steps)) % 360
             self._add_kept(kept, file.stream(kept), done, turn)
         elif done.picture:
             self._add_made(done.picture, done.text)
@@ -69,15 +70,16 @@ class Pictures:
                 turn=turn,
                 inverted=kept.inverted,
             )
-        elif found := _png(data):
-            self._writer.add_png(found, dpi=found.width / inches, text=done.text, turn=turn)
+        else:
+            across = int.from_bytes(data[PNG_WIDTH], "big")
+            self._writer.add_png(data, dpi=across / inches, text=done.text, turn=turn)
 
     def _add_made(self, picture: Picture, text: Text | None) -> None:
         dpi = picture.raster.dpi
         if picture.encoding is Encoding.JPEG:
             self._writer.add_jpeg(picture.content, dpi=dpi, text=text)
-        elif picture.raster.depth > 1 and (found := _png(picture.content)):
-            self._writer.add_png(found, dpi=dpi, text=text)
+        elif picture.raster.depth > 1:
+            self._writer.add_png(picture.content, dpi=dpi, text=text)
         else:
             self._writer.add_image(_image(picture), dpi=dpi, text=text)
 
@@ -93,12 +95,6 @@ def _jpeg_width(data: bytes) -> int:
     from dwtsvc.imaging.streams import jpeg_header
 
     return jpeg_header(data).width
-
-
-def _png(data: bytes) -> PngStream | None:
-    from dwtsvc.imaging.pngstream import png_stream
-
-    return png_stream(data)
 
 
 class Layered:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from dwtsvc.errors import AlreadyHasText, BadArguments, BadInput, FileAccess
-from dwtsvc.imaging.pdf import TURNED, PdfWriter
+from dwtsvc.imaging.pdf import TURNS, PdfWriter
 from dwtsvc.imaging.pdfread import Pages
-from dwtsvc.imaging.pngstream import png_stream
 from dwtsvc.imaging.treatment import Cleaning
 from dwtsvc.pipeline.files import File, Kept, Kind, survey
 from dwtsvc.pipeline.pool import ConfinedPool
@@ -54,44 +52,11 @@ def kind(content: bytes) -> list[Kind | None]:
     return [kept and kept.kind for kept in survey(content).kept]
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
-def test_the_rows_of_a_png_are_taken_out_with_their_filters(mode: str) -> None:
-    data = packed(picture(mode), "PNG")
-    found = png_stream(data)
-    assert found is not None
-    rows = zlib.decompress(b"".join(found.parts))
-    assert (found.width, found.height, found.channels, found.depth) == (
-        90,
-        60,
-        3 if mode == "RGB" else 1,
-        1 if mode == "1" else 8,
-    )
-    assert len(rows) == 60 * (1 + (90 * found.channels * found.depth + 7) // 8)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        packed(picture("RGBA"), "PNG"),
-        packed(picture("RGB").quantize(8), "PNG"),
-        packed(picture("I").convert("I;16"), "PNG"),
-        packed(picture("L"), "PNG", transparency=0),
-        packed(picture("L"), "JPEG"),
-        packed(picture("L"), "PNG")[:40],
-        b"",
-    ],
-)
-def test_a_png_that_a_pdf_would_show_otherwise_is_not_taken_as_it_is(data: bytes) -> None:
-    assert png_stream(data) is None
-
-
-@pytest.mark.parametrize("turn", sorted(TURNED))
-def test_a_turned_picture_is_drawn_as_pillow_turns_it(tmp_path: Path, turn: int) -> None:
-    found = png_stream(packed(picture(), "PNG"))
-    assert found is not None
+@pytest.mark.parametrize("turn", sorted(TURNS))
+def test_a_turned_png_is_drawn_as_pillow_turns_it(tmp_path: Path, turn: int) -> None:
     path = tmp_path / "turned.pdf"
     with path.open("wb") as file, PdfWriter(file) as writer:
-        writer.add_png(found, dpi=72, turn=turn)
+        writer.add_png(packed(picture(), "PNG"), dpi=72, turn=turn)
     with Pages(path) as pages:
         drawn = pages.image(0, 72)
     wanted = picture().rotate(-turn, expand=True)
