@@ -16,6 +16,7 @@ from dwtsvc.model import PageInfo
 P = ParamSpec("P")
 T = TypeVar("T")
 
+CONFINED = 32  # threads that wait for children, which are far fewer
 OUTSIDE = 32  # threads; idle ones cost nothing, and one web site has at most eight requests open
 
 
@@ -26,10 +27,12 @@ class Bridge:
         # Two more than cores: some of the work waits for the disk.
         self._pool = ThreadPoolExecutor((os.cpu_count() or 2) + 2, thread_name_prefix="service")
         self._outside = ThreadPoolExecutor(OUTSIDE, thread_name_prefix="outside")
+        self._confined = ThreadPoolExecutor(CONFINED, thread_name_prefix="confined")
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._outside.shutdown(cancel_futures=True)
+        self._confined.shutdown(cancel_futures=True)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do blocking work on the pool: pixels, disk."""
@@ -40,6 +43,11 @@ class Bridge:
         """Do work that waits for a device or another machine, maybe for minutes: no pixels wait behind it."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._outside, partial(work, *args, **kwargs))
+
+    async def confined(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do work that waits for a confined child: neither pages nor devices wait behind it."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._confined, partial(work, *args, **kwargs))
 
     async def page(self, job: Job, index: int) -> PageInfo | None:
         """The page at a 0-based index once it is safe; None if the job ends before it. Raises what the job does."""

@@ -17,7 +17,9 @@ from dwtsvc.model import Mode
 from dwtsvc.paths import Paths
 from dwtsvc.sealing import Seal, memory_key
 from dwtsvc.server.bridge import Bridge
+from dwtsvc.server.confined import Confined
 from dwtsvc.server.documents import Documents
+from dwtsvc.server.findings import Findings
 from dwtsvc.server.gate.consent import Consent
 from dwtsvc.server.gate.token import Token
 from dwtsvc.server.holdings import Holdings, Limits
@@ -82,6 +84,8 @@ class Service:
         self.consent = Consent(paths.state, settings)
         self.token = Token(paths.state / "token")
         self.thumbs = Thumbs(settings.memory_limit)
+        self.confined = Confined()
+        self.findings = Findings(self.confined, paths.create(paths.runtime) / "findings")
         self.bridge = Bridge()
         self._tidying: asyncio.Task[None] | None = None
 
@@ -98,8 +102,10 @@ class Service:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._tidying
         await asyncio.to_thread(self.jobs.close)
+        await asyncio.to_thread(self.confined.close)
         self.documents.close()
         self.bridge.close()
+        self.findings.clear()
 
     def develop(self, mode: Mode) -> Develop:
         """What becomes of a scanned page before it is stored: the mode that was asked for, lossless and compact."""
@@ -145,6 +151,7 @@ class Service:
             try:
                 await self.bridge.run(self.holdings.end_idle)
                 await self.bridge.run(self.jobs.close_idle, self.settings.worker_idle)
+                await self.bridge.run(self.confined.close_idle, self.settings.worker_idle)
                 if self.care and self.care.touched():  # by the command, or by the owner's own hand
                     await self.bridge.run(self.care.catch_up)
                 if loop.time() >= expire_at:

@@ -103,6 +103,7 @@ def pages(tmp_path: Path) -> Iterator[Any]:
         yield lambda caller=SITE, id="1": Page(client, callers, caller, id)
     service.jobs.close()
     service.documents.close()
+    service.confined.close()
     service.bridge.close()
 
 

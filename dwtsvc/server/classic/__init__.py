@@ -88,7 +88,7 @@ def routes(service: Service) -> list[Any]:
         try:
             client = client_of(request, client_id(id.encode()))
             file = await request.body()
-            result = await service.bridge.run(files.take_in, client, file, **how)  # type: ignore[arg-type]
+            result = await service.bridge.confined(files.take_in, client, file, **how)  # type: ignore[arg-type]
         except DwtsvcError as error:
             return _refused(Call(id=id), "LoadFile", error)
         return _enveloped(id, "LoadFile", result, "")
@@ -109,7 +109,8 @@ def routes(service: Service) -> list[Any]:
             raise BadArguments(f"{method.name} cannot be called like this", why=str(error)) from None
         if method.awaited:
             return await method.call(client, wants)  # type: ignore[misc]
-        run = service.bridge.outside if method.outside else service.bridge.run
+        bridge = service.bridge
+        run = bridge.outside if method.outside else bridge.confined if method.confined else bridge.run
         return await run(method.call, client, wants)
 
     def handler(method: Method) -> Any:

@@ -86,6 +86,11 @@ class Client:
         ids = [leaf.id for leaf in self.leaves]
         return ids.index(self.current) if self.current in ids else min(0, len(ids) - 1)
 
+    def content(self, leaf: Leaf) -> bytes:
+        """The bytes of an image as it was scanned or loaded. Raises PageDamaged."""
+        with self.buffer.store.reading(leaf.page) as data:
+            return bytes(data)
+
     def place_of(self, index: int | None) -> int | None:
         """Where in the whole buffer an image must be inserted to stand at `index` of what the page sees."""
         leaves = self.leaves

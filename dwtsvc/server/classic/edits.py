@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from dwtsvc.errors import BadArguments
-from dwtsvc.formats import image_of
-from dwtsvc.imaging import blank as blanks
-from dwtsvc.imaging import skew as skews
 from dwtsvc.model import Step
+from dwtsvc.server import parsing
 from dwtsvc.server.classic.client import Client, size_of
 from dwtsvc.server.classic.methods import Group, Index, Indices, Result
 from dwtsvc.server.gate.access import Access
@@ -227,21 +225,20 @@ def deskew(client: Client, wants: Indices) -> Result:
     return _change(client, wants.indices, Step(name="deskew"))
 
 
-@METHODS.method("GetSkewAngle", Access.READ, Index)
+@METHODS.method("GetSkewAngle", Access.READ, Index, confined=True)
 def skew(client: Client, wants: Index) -> Result:
     """The degrees by which an image leans, clockwise positive."""
     leaf = client.leaf(wants.index)
-    with client.buffer.store.reading(leaf.page) as data:
-        return [skews.skew(image_of(leaf.page, data, leaf.steps)[0])]
+    data = client.content(leaf)
+    return [client.service.confined.run(client.bucket, parsing.skew, leaf.page, data, leaf.steps)]
 
 
-@METHODS.method("IsBlankImage", Access.READ, Blocks)
+@METHODS.method("IsBlankImage", Access.READ, Blocks, confined=True)
 def blank(client: Client, wants: Blocks) -> Result:
     """Whether there is nothing on an image, how sure that is, and why."""
     leaf = client.leaf(wants.index)
-    with client.buffer.store.reading(leaf.page) as data:
-        image, _ = image_of(leaf.page, data, leaf.steps)
-        found = blanks.blank(image, min_block=wants.minBlockHeight, max_block=wants.maxBlockHeight)
+    asked = leaf.page, client.content(leaf), leaf.steps, wants.minBlockHeight, wants.maxBlockHeight
+    found = client.service.confined.run(client.bucket, parsing.blank, *asked)
     return [found.blank, found.score, found.reason]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
 from dwtsvc.buffer import Buffer
 from dwtsvc.errors import BadArguments, TooLarge, TooMany
 from dwtsvc.formats import PageEncoder
-from dwtsvc.server import loading, saving
+from dwtsvc.server import loading, parsing, saving
 from dwtsvc.server.classic import uploading
 from dwtsvc.server.classic.client import Client
 from dwtsvc.server.classic.methods import Group, Result
@@ -64,7 +64,7 @@ class Uploaded(Saved, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
-@METHODS.method("LoadImage", Access.EDIT, Loaded)
+@METHODS.method("LoadImage", Access.EDIT, Loaded, confined=True)
 def load(client: Client, wants: Loaded) -> Result:
     """Load a BMP, JPEG, PNG, TIFF, WebP, GIF or PDF file with all its pages; the ids of the new images."""
     text = wants.file.partition(",")[2] if wants.file.startswith("data:") else wants.file
@@ -81,7 +81,7 @@ def take_in(
     file: bytes,
     *,
     at: int | None = None,
-    dpi: float = loading.UNSTATED_DPI,
+    dpi: float = parsing.UNSTATED_DPI,
     gray: bool = False,
     password: str | None = None,
 ) -> Result:
@@ -91,7 +91,8 @@ def take_in(
         raise BadArguments(f"A page cannot be drawn at {dpi:g} dpi", hint="Choose 10 to 2400.")
     place = client.place_of(at)
     _count(client.buffer, len(file))
-    leaves = loading.load(client.buffer, file, at=place, tags=client.tags(), dpi=dpi, gray=gray, password=password)
+    how: dict[str, Any] = {"at": place, "tags": client.tags(), "dpi": dpi, "gray": gray, "password": password}
+    leaves = loading.load(client.buffer, file, client.service.confined, client.bucket, **how)
     return [[client.adopt(leaf).id for leaf in leaves]]
 
 

@@ -35,7 +35,7 @@ class Indices(msgspec.Struct, frozen=True):
 class Method:
     """`call` is blocking and gets the client and what was sent as `params`; its docstring is the documentation.
 
-    `outside` says that it waits for a device or another machine.
+    `outside` says that it waits for a device or another machine, `confined` for a confined child.
     """
 
     name: str
@@ -44,18 +44,26 @@ class Method:
     call: Callable[[Client, Any], Result | Awaitable[Result]]
     awaited: bool = False
     outside: bool = False
+    confined: bool = False
 
 
 class Group(dict[str, Method]):
     """Methods by their names, in the order in which they are declared."""
 
     def method(
-        self, name: str, access: Access, wants: type[Wants], *, awaited: bool = False, outside: bool = False
+        self,
+        name: str,
+        access: Access,
+        wants: type[Wants],
+        *,
+        awaited: bool = False,
+        outside: bool = False,
+        confined: bool = False,
     ) -> Callable[[Callable[[Client, Wants], Any]], Callable[[Client, Wants], Any]]:
         """Declare a function as a method; `awaited` says that it is a coroutine."""
 
         def declare(call: Callable[[Client, Wants], Any]) -> Callable[[Client, Wants], Any]:
-            self[name] = Method(name, access, wants, call, awaited, outside)
+            self[name] = Method(name, access, wants, call, awaited, outside, confined)
             return call
 
         return declare

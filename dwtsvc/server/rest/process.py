@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from litestar import Response, post
 from litestar.params import JSONBody
 
 from dwtsvc.errors import BadArguments
-from dwtsvc.formats import image_of
-from dwtsvc.model import Barcode, Step
-from dwtsvc.server.gate.access import Access
+from dwtsvc.model import Step
+from dwtsvc.server import parsing
+from dwtsvc.server.gate.access import Access, caller
 from dwtsvc.server.rest import barcodewords, sheets
 from dwtsvc.server.rest.body import strict
 from dwtsvc.server.rest.described import described, problems
 from dwtsvc.server.rest.documents import SOURCE
 from dwtsvc.server.rest.jobs import ProductKey, Req
 from dwtsvc.server.rest.model import BlankResult, BlankSettings, CheckBlank, EditPage, ReadBarcode
-from dwtsvc.server.rest.sheets import Sheet
 
 if TYPE_CHECKING:
+    from dwtsvc.server.rest.sheets import Sheet
     from dwtsvc.server.service import Service
+
+T = TypeVar("T")
 
 ENGINES = {"BestCoverage": "both", "Balance": "auto", "BestSpeed": "zxing"}
 EDITED = tuple(sheets.FORMATS)
@@ -29,6 +32,11 @@ OF_A_SOURCE = (404, 410, 422)
 
 
 def routes(service: Service) -> list[Any]:
+    async def apart(request: Req, function: Callable[..., T], sheet: Sheet, *asked: Any) -> T:
+        """A function of `parsing` on a page, in a confined child."""
+        bucket = caller(request).bucket
+        return await service.bridge.confined(service.confined.run, bucket, function, sheet.page, sheet.data, *asked)
+
     @post(
         "/api/process/read-barcode",
         opt={"access": Access.READ},
@@ -44,7 +52,7 @@ def routes(service: Service) -> list[Any]:
         wanted = await strict(request, data)
         engine = engine_of(wanted.settings)
         sheet = await sheets.of_source(service, request, wanted.source)
-        return [barcodewords.shown(code) for code in await service.bridge.run(_barcodes, sheet, engine)]
+        return [barcodewords.shown(code) for code in await apart(request, parsing.barcodes, sheet, engine)]
 
     @post(
         "/api/process/check-blank",
@@ -62,7 +70,9 @@ def routes(service: Service) -> list[Any]:
         wanted = await strict(request, data)
         _check_heights(wanted.settings)
         sheet = await sheets.of_source(service, request, wanted.source)
-        return await service.bridge.run(_blank, sheet, wanted.settings)
+        heights = (wanted.settings.minBlockHeight, wanted.settings.maxBlockHeight) if wanted.settings else (None, None)
+        found = await apart(request, parsing.blank, sheet, (), *heights)
+        return BlankResult(found.blank, found.score, found.reason)
 
     @post(
         "/api/process/edit",
@@ -81,7 +91,8 @@ def routes(service: Service) -> list[Any]:
         steps = [Step(name=each.name, values=each.values) for each in wanted.steps]
         _check_steps(steps)
         sheet = await sheets.of_source(service, request, wanted.source)
-        made = await service.bridge.run(sheets.encoded, sheet, wanted.type, service.settings.quality, steps)
+        form = sheets.FORMATS[wanted.type], service.settings.quality, steps
+        made = await apart(request, parsing.encoded, sheet, *form)
         return Response(made, media_type=wanted.type)
 
     return [read_barcode, check_blank, edit]
@@ -112,19 +123,3 @@ def _check_steps(steps: list[Step]) -> None:
 
     for step in steps:
         check(step)
-
-
-def _barcodes(sheet: Sheet, engine: str) -> list[Barcode]:
-    from dwtsvc.imaging import barcode
-
-    image, _ = image_of(sheet.page, sheet.data)
-    return barcode.read(image, engine=engine)
-
-
-def _blank(sheet: Sheet, settings: BlankSettings | None) -> BlankResult:
-    from dwtsvc.imaging import judge
-
-    image, _ = image_of(sheet.page, sheet.data)
-    heights = (settings.minBlockHeight, settings.maxBlockHeight) if settings else (None, None)
-    found = judge.blank(image, min_block=heights[0], max_block=heights[1])
-    return BlankResult(found.blank, found.score, found.reason)

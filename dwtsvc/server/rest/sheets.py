@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dwtsvc import pictures
 from dwtsvc.buffer import Buffer, Leaf
-from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, PageDamaged
-from dwtsvc.formats import PageEncoder
-from dwtsvc.model import PageInfo, Step
-from dwtsvc.server import saving
+from dwtsvc.errors import BadArguments, PageDamaged
+from dwtsvc.model import PageInfo
+from dwtsvc.pictures import Picture
+from dwtsvc.server import parsing, saving
 from dwtsvc.server.gate.access import caller
 from dwtsvc.server.rest import pagelinks
 from dwtsvc.store import PageStore
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
 FORMATS = {media_type: format for format, media_type in saving.MEDIA_TYPES.items()}
 IN_MEMORY = 64 << 20  # bytes
-UNKNOWN_DPI = 300.0  # for a picture that does not tell its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +64,14 @@ async def of_source(service: Service, request: Any, url: str) -> Sheet:
     from dwtsvc.server import fetch
 
     data = await service.bridge.outside(fetch.fetch, url, service.settings.upload_targets)
-    return await service.bridge.run(of_picture, data)
+    name = "The source"
+    return of_picture(
+        await service.bridge.confined(service.confined.run, bucket, parsing.first_picture, data, name=name)
+    )
 
 
-def of_picture(data: bytes) -> Sheet:
-    """The first picture of a file: a JPEG as it is, anything else as PNG. Raises BadInput."""
-    made = pictures.of_file(data, UNKNOWN_DPI)
+def of_picture(made: Picture) -> Sheet:
+    """A picture as a page that is in no store."""
     size = len(made.content)
     page = PageInfo(id="", number=1, back=False, encoding=made.encoding, raster=made.raster, size=size, checksum="")
     return Sheet(page, made.content)
@@ -91,27 +89,11 @@ def adopt(sheet: Sheet, buffer: Buffer, at: int | None) -> Leaf:
     return buffer.place(add, at)
 
 
-def encoded(sheet: Sheet, media_type: str, quality: int, steps: Sequence[Step] = ()) -> bytes:
+def encoded(sheet: Sheet, media_type: str, quality: int) -> bytes:
     """A page as a file of this media type: its own bytes where they are that already. Raises BadInput, TooLarge."""
-    encoder = PageEncoder(FORMATS[media_type], quality=quality)
-    if encoder.copies(sheet.page) and not steps:
-        return sheet.data
-    with memory_file() as file:
-        try:
-            encoder.write(sheet.page, sheet.data, file, steps)
-        except InvalidOutput as error:
-            raise BadInput(error.what, why=error.why, hint=error.hint) from error
-        file.seek(0)
-        return file.read()
+    return parsing.encoded(sheet.page, sheet.data, FORMATS[media_type], quality, ())
 
 
 def work_file(folder: Path, size: int, *, secret: bool) -> BinaryIO:
     """A nameless file for something of about `size` bytes: in memory if it is small or secret, else in a folder."""
-    return memory_file() if secret or size <= IN_MEMORY else tempfile.TemporaryFile(dir=folder)
-
-
-def memory_file() -> BinaryIO:
-    """A file that is not on the disk, where the system has such, and yet lets an encoder work beside other threads."""
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("dwtsvc", os.MFD_CLOEXEC), "w+b")
-    return tempfile.TemporaryFile()
+    return parsing.memory_file() if secret or size <= IN_MEMORY else tempfile.TemporaryFile(dir=folder)
