@@ -7,28 +7,17 @@ import shutil
 import threading
 import zlib
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from dwtsvc.errors import BadInput, ChildProgramFailed
-from dwtsvc.model import PageInfo, Step
-from dwtsvc.pipeline.recipe import Done, Recipe
 from dwtsvc.server import parsing
 from dwtsvc.server.confined import PARSING, Confined
+from dwtsvc.server.looks import Ask, Found, Look
 
 KEPT = 64 << 20  # bytes: the text of ten thousand pages
 ASKING = 35.0  # seconds: the question which way up a page is ends after 30
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A page to look at, with its edits; `read` gives its bytes when its turn comes."""
-
-    page: PageInfo
-    read: Callable[[], bytes]
-    steps: tuple[Step, ...] = ()
 
 
 class Findings:
@@ -50,23 +39,23 @@ class Findings:
     def scratch(self) -> str:
         return str(self._folder)
 
-    def of(self, whose: str, look: Look, recipe: Recipe) -> Done:
-        """What a recipe finds on a page, for a bucket. Raises BadInput, MissingDependency, PageDamaged."""
-        key = _key(whose, look, recipe)
+    def of(self, whose: str, look: Look, ask: Ask) -> Found:
+        """What there is on a page, for a bucket. Raises BadInput, MissingDependency, PageDamaged."""
+        key = _key(whose, look, ask)
         if key and (known := self._find(key)):
             return unpacked(known)
-        done = self._made(whose, look, recipe)
-        if key and done.picture is None:
-            self._keep(key, packed(done))
-        return done
+        found = self._made(whose, look, ask)
+        if key and found.picture is None:
+            self._keep(key, packed(found))
+        return found
 
-    def each(self, whose: str, looks: Iterable[Look], recipe: Recipe) -> Iterator[Done]:
+    def each(self, whose: str, looks: Iterable[Look], ask: Ask) -> Iterator[Found]:
         """The same of many pages, in order; as many are worked on at once as a bucket has children."""
-        working: deque[Future[Done]] = deque()
+        working: deque[Future[Found]] = deque()
         with ThreadPoolExecutor(self._confined.share, thread_name_prefix="findings") as threads:
             try:
                 for look in looks:
-                    working.append(threads.submit(self.of, whose, look, recipe))
+                    working.append(threads.submit(self.of, whose, look, ask))
                     if len(working) > self._confined.share:
                         yield working.popleft().result()
                 while working:
@@ -75,12 +64,12 @@ class Findings:
                 for future in working:
                     future.cancel()
 
-    def _made(self, whose: str, look: Look, recipe: Recipe) -> Done:
-        reading = recipe.reading
-        timeout = PARSING + (reading.timeout if reading else 0.0) + (ASKING if recipe.orient else 0.0)
+    def _made(self, whose: str, look: Look, ask: Ask) -> Found:
+        reading = ask.reading
+        timeout = PARSING + (reading.timeout if reading else 0.0) + (ASKING if ask.rotate else 0.0)
         try:
             return self._confined.run(
-                whose, parsing.developed, look.page, look.read(), look.steps, recipe, self.scratch, timeout=timeout
+                whose, parsing.developed, look.page, look.read(), look.steps, ask, self.scratch, timeout=timeout
             )
         except ChildProgramFailed as error:
             raise BadInput("The page cannot be read", why=error.why) from error
@@ -99,16 +88,16 @@ class Findings:
                 self._used -= len(self._kept.popitem(last=False)[1])
 
 
-def packed(done: Done) -> bytes:
+def packed(found: Found) -> bytes:
     """A tenth of what it takes as objects."""
-    return zlib.compress(pickle.dumps(done), 1)
+    return zlib.compress(pickle.dumps(found), 1)
 
 
-def unpacked(data: bytes) -> Done:
-    done: Done = pickle.loads(zlib.decompress(data))  # of this process's own making
-    return done
+def unpacked(data: bytes) -> Found:
+    found: Found = pickle.loads(zlib.decompress(data))  # of this process's own making
+    return found
 
 
-def _key(whose: str, look: Look, recipe: Recipe) -> str:
+def _key(whose: str, look: Look, ask: Ask) -> str:
     """Nobody gets another bucket's findings, though the checksum could be forged; a fetched picture has none."""
-    return f"{whose}\n{look.page.checksum}\n{look.steps!r}\n{recipe!r}" if look.page.checksum else ""
+    return f"{whose}\n{look.page.checksum}\n{look.steps!r}\n{ask!r}" if look.page.checksum else ""

@@ -14,14 +14,14 @@ from dwtsvc import pictures
 from dwtsvc.errors import BadInput, InvalidOutput
 from dwtsvc.facts import PageFacts
 from dwtsvc.formats import PageEncoder, image_of
-from dwtsvc.model import Barcode, PageInfo, Step
+from dwtsvc.model import Barcode, Encoding, PageInfo, Step
 from dwtsvc.pictures import Picture
+from dwtsvc.server.looks import Ask, Found
 from dwtsvc.server.thumbs import PAGE_PIXELS
 
 if TYPE_CHECKING:
     from dwtsvc.imaging.blank import Blank
     from dwtsvc.imaging.orientation import Orientation
-    from dwtsvc.pipeline.recipe import Done, Recipe
     from dwtsvc.splitting import Row
 
 UNSTATED_DPI = 200.0  # of files that somebody loads
@@ -92,24 +92,39 @@ def encoded(page: PageInfo, data: bytes, format: str, quality: int, steps: Steps
         return file.read()
 
 
-def developed(page: PageInfo, data: bytes, steps: Steps, recipe: Recipe, folder: str) -> Done:
-    """All that a recipe asks of a page with its edits; programs that are called put their files into a folder.
+def developed(page: PageInfo, data: bytes, steps: Steps, ask: Ask, folder: str) -> Found:
+    """All that is asked about a page with its edits; programs that are called put their files into a folder.
 
     Raises BadInput, MissingDependency, ChildProgramFailed.
     """
-    from dwtsvc.model import Encoding
-    from dwtsvc.pipeline.recipe import Original, Task
+    from dwtsvc.imaging.cleaning import Cleaning
+    from dwtsvc.pipeline.recipe import Original, Recipe, Task
     from dwtsvc.pipeline.work import work
 
     tempfile.tempdir = folder
-    lossy = page.encoding is Encoding.JPEG
     content, encoding, raster = data, page.encoding, page.raster
     if steps:
         made = pictures.lossless(*image_of(page, data, steps))
         content, encoding, raster = made.content, made.encoding, made.raster
-    original = Original(content=content, encoding=encoding, raster=raster, lossy=lossy)
+    original = Original(content=content, encoding=encoding, raster=raster, lossy=page.encoding is Encoding.JPEG)
+    recipe = Recipe(
+        orient=ask.rotate,
+        cleaning=Cleaning(deskew=ask.deskew),
+        judge=ask.separators,
+        barcodes=() if ask.separators else None,
+        reading=ask.reading,
+    )
     [done] = work(Task(number=1, original=original, recipe=recipe, back=page.back))
-    return done
+    return Found(
+        width=done.width,
+        height=done.height,
+        dpi=done.dpi,
+        text=done.text,
+        picture=done.picture,
+        barcodes=done.barcodes,
+        blank=done.judged.blank if done.judged else None,
+        black=done.judged.black if done.judged else False,
+    )
 
 
 def split(facts: Sequence[PageFacts], separators: Sequence[str], duplex: bool, drop_blank: bool) -> list[Row]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import zip_longest
 from typing import BinaryIO
 
 from dwtsvc.buffer import Leaf
@@ -14,6 +15,9 @@ from dwtsvc.paths import Paths
 from dwtsvc.server.bridge import Bridge
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS, FORMATS
+from dwtsvc.text import Text
+
+Texts = Sequence[Callable[[], Text | None]]
 
 CHUNK = 1 << 18
 MEDIA_TYPES = {
@@ -26,8 +30,8 @@ MEDIA_TYPES = {
 }
 
 
-def save(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, paths: Paths) -> BinaryIO:
-    """The leaves with their edits as one file, at its beginning. Takes a while.
+def save(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, paths: Paths, texts: Texts = ()) -> BinaryIO:
+    """The leaves with their edits as one file, at its beginning. Takes a while. See `write` for `texts`.
 
     Raises BadArguments for no page, or several where the format holds one; PageDamaged, DiskFull.
     """
@@ -39,7 +43,7 @@ def save(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, paths: 
     with telling(folder):
         file = tempfile.TemporaryFile(dir=folder)
         try:
-            write(leaves, store, encoder, file)
+            write(leaves, store, encoder, file, texts)
             file.seek(0)
         except BaseException:
             file.close()
@@ -47,16 +51,19 @@ def save(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, paths: 
     return file
 
 
-def write(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, file: BinaryIO) -> None:
-    """Leaves with their edits into a file: all of them as one document, or the one that another format holds."""
+def write(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, file: BinaryIO, texts: Texts = ()) -> None:
+    """Leaves with their edits into a file: all of them as one document, or the one that another format holds.
+
+    `texts` are those of the pages of a PDF, read after their edits; none for a PDF that is not to be searched.
+    """
     if encoder.format not in DOCUMENTS:
         with store.reading(leaves[0].page) as data:
             encoder.write(leaves[0].page, data, file, leaves[0].steps)
         return
     with encoder.document(file) as document:
-        for leaf in leaves:
+        for leaf, text in zip_longest(leaves, texts):
             with store.reading(leaf.page) as data:
-                encoder.append(leaf.page, data, document, leaf.steps)
+                encoder.append(leaf.page, data, document, leaf.steps, text() if text else None)
 
 
 async def chunks(file: BinaryIO, bridge: Bridge) -> AsyncIterator[bytes]:

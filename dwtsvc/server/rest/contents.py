@@ -16,20 +16,25 @@ from dwtsvc.errors import BadArguments, BadInput, InvalidOutput, UnknownItem
 from dwtsvc.formats import PageEncoder
 from dwtsvc.model import Mode, Step
 from dwtsvc.server import saving
+from dwtsvc.server.looks import Look
 from dwtsvc.server.rest import finishing, sheets
 
 DocumentType = Literal["application/pdf", "image/tiff", "image/png", "image/jpeg"]
+PdfaLevel = Literal["2b", "3b"]
 PdfVersion = Literal["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"]
 TYPES = ("application/pdf", "image/tiff", "image/png", "image/jpeg")
 
 PDF_COMPRESSIONS = {0: "auto", 2: "fax4", 5: "jpeg"}
 TIFF_COMPRESSIONS = {0: "auto", 1: "none", 4: "g4", 5: "lzw", 7: "jpeg", 8: "deflate"}
+# What the writer says in the two places where PDF/A wants it; the others come from a second hand.
+PDFA_ABOUT = {"Title": "title", "Author": "author", "Subject": "subject", "Keywords": "keywords"}
 BLACK_AND_WHITE = Step(name="threshold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a document's file is to be. `about` is the PDF's metadata by its own names, `page_type` its paper."""
+    """What a document's file is to be. `about` is the PDF's metadata by its own names, `page_type` its paper, `pdfa`
+    the part and level of PDF/A that it is to keep to, "2b" or "3b"."""
 
     media_type: str
     compression: int = 0
@@ -38,6 +43,7 @@ class Wanted:
     password: str = ""
     about: dict[str, str] = field(default_factory=dict)
     version: str = ""
+    pdfa: str = ""
 
     @property
     def one_page(self) -> bool:
@@ -66,14 +72,24 @@ def chosen(buffer: Buffer, pages: str, wanted: Wanted) -> list[Leaf]:
     return leaves
 
 
-def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, folder: Path, *, secret: bool) -> BinaryIO:
-    """The file, at its beginning; see `sheets.work_file` for where. Raises BadArguments for what cannot be done."""
-    _check(wanted)
+def looks(buffer: Buffer, leaves: Sequence[Leaf]) -> list[Look]:
+    """The pages, to be read."""
+    return [Look(leaf.page, sheets.reader(buffer.store, leaf.page), leaf.steps) for leaf in leaves]
+
+
+def write(
+    buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, folder: Path, texts: saving.Texts = (), *, secret: bool
+) -> BinaryIO:
+    """The file, at its beginning; see `sheets.work_file` for where, and `saving.write` for `texts`.
+
+    Raises BadArguments for what cannot be done.
+    """
+    check(wanted)
     size = sum(leaf.page.size for leaf in leaves)
     file = sheets.work_file(folder, size, secret=secret)
     try:
         prepared = [replace(leaf, steps=(*leaf.steps, *_steps(leaf, wanted))) for leaf in leaves]
-        saving.write(prepared, buffer.store, _encoder(wanted), file)
+        saving.write(prepared, buffer.store, _encoder(wanted), file, texts)
         file.seek(0)
         if wanted.media_type == "application/pdf":
             return _finished(file, wanted, sheets.work_file(folder, size, secret=secret))
@@ -89,7 +105,8 @@ def write(buffer: Buffer, leaves: Sequence[Leaf], wanted: Wanted, folder: Path, 
 def _finished(file: BinaryIO, wanted: Wanted, target: BinaryIO) -> BinaryIO:
     """The PDF with what it gets after its pages; the one of the two files that is not needed is closed."""
     try:
-        changed = finishing.finish(file, target, wanted.about, wanted.password, wanted.version, wanted.page_type)
+        about = {} if wanted.pdfa else wanted.about
+        changed = finishing.finish(file, target, about, wanted.password, wanted.version, wanted.page_type)
     except BaseException:
         target.close()
         raise
@@ -99,12 +116,25 @@ def _finished(file: BinaryIO, wanted: Wanted, target: BinaryIO) -> BinaryIO:
     return made
 
 
-def _check(wanted: Wanted) -> None:
+def check(wanted: Wanted) -> None:
+    """Raises BadArguments for what cannot be done."""
+    if wanted.pdfa:
+        _check_pdfa(wanted)
     if wanted.media_type == "application/pdf":
         _refuse_unknown(wanted.compression, PDF_COMPRESSIONS, "A PDF")
         finishing.check(wanted.about, wanted.page_type)
     elif wanted.media_type == "image/tiff":
         _refuse_unknown(wanted.compression, TIFF_COMPRESSIONS, "A TIFF")
+
+
+def _check_pdfa(wanted: Wanted) -> None:
+    if wanted.media_type != "application/pdf":
+        raise BadArguments("Only a PDF can be PDF/A", hint="Leave `type` or `pdfa` out.")
+    named = {"password": wanted.password, "version": wanted.version, "pageType": wanted.page_type}
+    said = [name for name, value in named.items() if value] + sorted(wanted.about.keys() - PDFA_ABOUT)
+    if said:
+        hint = "It cannot be encrypted; title, author, subject and keywords may be said."
+        raise BadArguments(f"PDF/A does not go with {', '.join(said)}", hint=hint)
 
 
 def _refuse_unknown(compression: int, known: dict[int, str], what: str) -> None:
@@ -115,7 +145,14 @@ def _refuse_unknown(compression: int, known: dict[int, str], what: str) -> None:
 
 def _encoder(wanted: Wanted) -> PageEncoder:
     compression = TIFF_COMPRESSIONS[wanted.compression] if wanted.media_type == "image/tiff" else "auto"
-    return PageEncoder(sheets.FORMATS[wanted.media_type], quality=wanted.quality, tiff_compression=compression)
+    described = {PDFA_ABOUT[name]: text for name, text in wanted.about.items()} if wanted.pdfa else {}
+    return PageEncoder(
+        sheets.FORMATS[wanted.media_type],
+        quality=wanted.quality,
+        tiff_compression=compression,
+        conformance=f"pdfa-{wanted.pdfa}" if wanted.pdfa else None,
+        **described,
+    )
 
 
 def _steps(leaf: Leaf, wanted: Wanted) -> tuple[Step, ...]:

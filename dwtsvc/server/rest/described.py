@@ -23,6 +23,7 @@ from dwtsvc.server.rest.model import Problem
 Responses = dict[int, ResponseSpec]
 Links = dict[str, dict[str, str]]
 
+JSON = "application/json"
 GUARD = (401, 403, 413, 414, 415, 429, 431)  # any request may be answered so
 ALWAYS = (400, 500, 507)
 SAID = {
@@ -70,8 +71,8 @@ def described(
                 if not status.startswith("2") or not isinstance(response, OpenAPIResponse) or not response.content:
                     continue
                 if types:
-                    response.content = {each: _binary() for each in types}
-                _exemplify(response.content, answer)
+                    response.content = {each: _media(each, response.content) for each in types}
+                _exemplify({each: media for each, media in response.content.items() if _is_answer(each, types)}, answer)
                 response.links = {
                     name: Link(operation_id=name, parameters=dict(at)) for name, at in (links or {}).items()
                 }
@@ -82,6 +83,20 @@ def described(
 def _exemplify(content: dict[str, OpenAPIMediaType], value: Any) -> None:
     for media in content.values() if value is not None else ():
         media.examples = {"example": Example(value=value)}
+
+
+def _is_answer(media_type: str, types: tuple[str, ...]) -> bool:
+    """Whether the example of an answer is one of this type: files and events look otherwise."""
+    return not types or media_type == JSON
+
+
+def _media(media_type: str, known: dict[str, OpenAPIMediaType]) -> OpenAPIMediaType:
+    """A type of an answer: JSON as the route's own type describes it, else bytes."""
+    if media_type != JSON:
+        return _binary()
+    found = known.get(JSON)
+    described = found is not None and found.schema is not None and getattr(found.schema, "type", None) != "string"
+    return found if found and described else OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))
 
 
 def _binary() -> OpenAPIMediaType:

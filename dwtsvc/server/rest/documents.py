@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Response, delete, get, patch, post
@@ -10,9 +12,12 @@ from litestar.response import Stream
 from msgspec import UNSET
 
 from dwtsvc.buffer import Buffer
-from dwtsvc.errors import TooMany
+from dwtsvc.errors import BadArguments, TooMany
+from dwtsvc.server import saving, texts
+from dwtsvc.server.findings import Findings, packed, unpacked
 from dwtsvc.server.gate.access import Access, caller
-from dwtsvc.server.rest import contents, sheets
+from dwtsvc.server.looks import Ask, Look
+from dwtsvc.server.rest import contents, pagelinks, progress, sheets
 from dwtsvc.server.rest.body import strict
 from dwtsvc.server.rest.described import described, problems
 from dwtsvc.server.rest.jobs import Req
@@ -24,6 +29,7 @@ from dwtsvc.server.rest.model import (
     DocumentSummary,
     InsertPage,
 )
+from dwtsvc.text import Text
 
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
@@ -43,7 +49,7 @@ Password = Annotated[
     str | None, HeaderParameter(name="DWT-DOC-PASSWORD", description="The document's password, if it has one.")
 ]
 OldPassword = Annotated[str | None, HeaderParameter(name="X-DICS-DOC-PASSWORD", description="Its older name.")]
-Text = Annotated[str, QueryParameter(max_length=4096)]
+Words = Annotated[str, QueryParameter(max_length=4096)]
 
 
 def info(uid: str, buffer: Buffer) -> DocumentInfo:
@@ -170,7 +176,7 @@ def routes(service: Service) -> list[Any]:
         opt={"access": Access.READ},
         operation_id="documentContent",
         responses=problems(404, 422, 501),
-        operation_class=described(types=tuple(contents.TYPES)),
+        operation_class=described(types=(*contents.TYPES, progress.EVENTS)),
         summary="A document as PDF or TIFF, or a page of it as PNG or JPEG",
     )
     async def document_content(
@@ -185,15 +191,19 @@ def routes(service: Service) -> list[Any]:
         quality: Annotated[int, QueryParameter(ge=0, le=100, description="Of JPEG; higher is better.")] = 80,
         page_type: Annotated[int, QueryParameter(name="pageType", ge=0, le=9, description="The paper of a PDF.")] = 0,
         password: Annotated[str, QueryParameter(max_length=32, description="To open the PDF with.")] = "",
-        author: Text = "",
-        creator: Text = "",
+        author: Words = "",
+        creator: Words = "",
         creation_date: Annotated[str, QueryParameter(name="creationDate", max_length=4096)] = "",
         key_words: Annotated[str, QueryParameter(name="keyWords", max_length=4096)] = "",
         modified_date: Annotated[str, QueryParameter(name="modifiedDate", max_length=4096)] = "",
-        producer: Text = "",
-        subject: Text = "",
-        title: Text = "",
+        producer: Words = "",
+        subject: Words = "",
+        title: Words = "",
         version: Annotated[contents.PdfVersion | None, QueryParameter()] = None,
+        ocr: Annotated[
+            str, QueryParameter(max_length=400, description="Languages, eng+deu: the PDF's text can be searched.")
+        ] = "",
+        pdfa: Annotated[contents.PdfaLevel | None, QueryParameter(description="The PDF is PDF/A of this level")] = None,
     ) -> Response[bytes] | Stream:
         said = {
             "Author": author,
@@ -213,17 +223,51 @@ def routes(service: Service) -> list[Any]:
             password=password,
             about={name: text for name, text in said.items() if text},
             version=version or "",
+            pdfa=pdfa or "",
         )
+        contents.check(wanted)
+        ask = await _asked(wanted, ocr)
         buffer = await opened(request, document)
         leaves = contents.chosen(buffer, pages, wanted)
         folder, secret = service.paths.create(service.paths.cache), bool(password_of(request))
-        file = await service.bridge.run(contents.write, buffer, leaves, wanted, folder, secret=secret)
-        return await service.bridge.run(contents.answer, file, media_type)
+
+        def finish(found: saving.Texts) -> Response[bytes] | Stream:
+            return contents.answer(contents.write(buffer, leaves, wanted, folder, found, secret=secret), media_type)
+
+        if ask is None:
+            return await service.bridge.run(finish, ())
+        looks, bucket = contents.looks(buffer, leaves), caller(request).bucket
+        done = await progress.answered(
+            service,
+            request,
+            partial(read_all, service.findings, bucket, looks, ask),
+            answer=lambda found: found,
+            result=lambda found: {"url": f"{pagelinks.base(request)}{request.url.path}?{request.url.query}"},
+        )
+        return done if isinstance(done, Response) else await service.bridge.run(finish, done)
+
+    async def _asked(wanted: contents.Wanted, languages: str) -> Ask | None:
+        """How the pages are to be read, if at all. Raises BadArguments, MissingDependency."""
+        if not languages:
+            return None
+        if wanted.media_type != "application/pdf":
+            raise BadArguments("Only a PDF can hold the text of its pages", hint="Leave `type` or `ocr` out.")
+        return await service.bridge.confined(texts.asked, service.settings, languages)
 
     return [
         *(create_document, list_documents, document_info, change_document, delete_document),
         *(insert_page, delete_page, document_content),
     ]
+
+
+def read_all(findings: Findings, bucket: str, looks: Sequence[Look], ask: Ask, tell: progress.Tell) -> saving.Texts:
+    """The text of every page, to be unpacked when its page is written. Blocking. Raises as `Findings.of`."""
+    found: list[Callable[[], Text | None]] = []
+    for number, done in enumerate(findings.each(bucket, looks, ask), 1):
+        kept = packed(done)
+        found.append(lambda kept=kept: unpacked(kept).text)  # type: ignore[misc]
+        tell(number, len(looks))
+    return found
 
 
 def check_room(service: Service, request: Req) -> None:

@@ -261,6 +261,63 @@ class EditPage(Struct):
     type: Literal["image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "application/pdf"] = "image/png"
 
 
+class OcrSettings(Struct):
+    """`language` as tesseract names it, several joined by +; without it that of the service's settings."""
+
+    language: Annotated[str, Meta(max_length=400)] = ""
+    fast: bool = False
+    psm: Annotated[int, Meta(ge=1, le=13)] | None = None
+    rotate: bool = False
+    deskew: bool = False
+    format: Literal["json", "text", "hocr", "alto", "tsv", "pdf"] = "json"
+
+
+class ReadText(Struct):
+    source: Annotated[str, Meta(max_length=LONGEST_NAME)]
+    settings: OcrSettings | None = None
+
+
+class OcrLanguages(Struct):
+    """`default` is what is read without a language; an engine that is not installed has no version."""
+
+    languages: list[str]
+    default: str
+    engines: dict[str, str | None]
+
+
+class SplitPages(Struct):
+    """One of `sources`, `jobuid` and `document` names the pages. `password` is that of the documents to be made."""
+
+    sources: Annotated[list[Annotated[str, Meta(max_length=LONGEST_NAME)]], Meta(max_length=10_000)] | None = None
+    jobuid: Annotated[str, Meta(max_length=64)] | None = None
+    document: Annotated[str, Meta(max_length=64)] | None = None
+    separators: Annotated[list[Annotated[str, Meta(max_length=400)]], Meta(max_length=32)] = []
+    dropBlank: bool = False
+    duplex: bool = False
+    create: bool = False
+    password: Annotated[str, Meta(max_length=32)] = ""
+
+
+class MappedPage(Struct):
+    """What becomes of a page, counted from 1; a dropped one that belongs to no document has none."""
+
+    document: int | None
+    page: int
+    kept: bool
+    reason: str
+    confidence: float
+
+
+class MadeDocument(Struct):
+    document: int
+    uid: str
+
+
+class SplitResult(Struct):
+    pages: list[MappedPage]
+    documents: list[MadeDocument]
+
+
 # ---- the service itself ----
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -43,6 +44,11 @@ def of_job(service: Service, bucket: str, job: str, page: PageInfo) -> Sheet:
 def _read(store: PageStore, page: PageInfo) -> Sheet:
     with store.reading(page) as data:
         return Sheet(page, bytes(data))
+
+
+def reader(store: PageStore, page: PageInfo) -> Callable[[], bytes]:
+    """Reads a page when its turn comes. Raises PageDamaged then."""
+    return lambda: _read(store, page).data
 
 
 async def of_source(service: Service, request: Any, url: str) -> Sheet:
