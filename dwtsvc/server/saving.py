@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from itertools import zip_longest
 from typing import BinaryIO
 
@@ -13,6 +14,8 @@ from dwtsvc.errors import BadArguments
 from dwtsvc.formats import PageEncoder
 from dwtsvc.paths import Paths
 from dwtsvc.server.bridge import Bridge
+from dwtsvc.server.findings import packed, unpacked
+from dwtsvc.server.looks import Found
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS, FORMATS
 from dwtsvc.text import Text
@@ -64,6 +67,19 @@ def write(leaves: Sequence[Leaf], store: PageStore, encoder: PageEncoder, file: 
         for leaf, text in zip_longest(leaves, texts):
             with store.reading(leaf.page) as data:
                 encoder.append(leaf.page, data, document, leaf.steps, text() if text else None)
+
+
+def kept(found: Iterable[Found], on_page: Callable[[int], object] = lambda number: None) -> Texts:
+    """The texts of pages that were read, packed until they are written; `on_page` hears how many there are."""
+    made: list[Callable[[], Text | None]] = []
+    for number, page in enumerate(found, 1):
+        made.append(partial(_text, packed(page)))
+        on_page(number)
+    return made
+
+
+def _text(data: bytes) -> Text | None:
+    return unpacked(data).text
 
 
 async def chunks(file: BinaryIO, bridge: Bridge) -> AsyncIterator[bytes]:

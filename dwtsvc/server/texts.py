@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dwtsvc.formats import PageEncoder
 from dwtsvc.imaging import ocr, textfiles
 from dwtsvc.imaging.ocr import Reading
+from dwtsvc.model import PageInfo, Step
 from dwtsvc.server import parsing
 from dwtsvc.server.looks import Ask, Found, Look
 
@@ -51,13 +52,20 @@ def file_of(pages: Iterable[Found], format: str) -> bytes:
     return "".join(textfiles.stream(name, (each.text for each in pages if each.text))).encode()
 
 
-def searchable(look: Look, found: Found, quality: int) -> bytes:
-    """A page as a PDF with its text: as it is, or as it became when it was read."""
-    page, data, steps = look.page, look.read(), look.steps
-    if found.picture:
-        made = found.picture
-        page, data, steps = replace(page, encoding=made.encoding, raster=made.raster), made.content, ()
+def searchable(pages: Iterable[tuple[Look, Found]], quality: int, conformance: str | None = None) -> bytes:
+    """Pages as a PDF with their text: each as it is, or as it became when it was read."""
+    encoder = PageEncoder("pdf", quality=quality, conformance=conformance)
     with parsing.memory_file() as file:
-        PageEncoder("pdf", quality=quality).write(page, data, file, steps, found.text)
+        with encoder.document(file) as document:
+            for look, found in pages:
+                page, data, steps = _as_read(look, found)
+                encoder.append(page, data, document, steps, found.text)
         file.seek(0)
         return file.read()
+
+
+def _as_read(look: Look, found: Found) -> tuple[PageInfo, bytes, tuple[Step, ...]]:
+    made = found.picture
+    if made is None:
+        return look.page, look.read(), look.steps
+    return replace(look.page, encoding=made.encoding, raster=made.raster), made.content, ()

@@ -18,7 +18,7 @@ from litestar.response import Stream
 
 from dwtsvc.errors import BadArguments, DwtsvcError
 from dwtsvc.server import faults, saving
-from dwtsvc.server.classic import bufferwork, devices, edits, files
+from dwtsvc.server.classic import bufferwork, devices, edits, files, ocrpro, texts
 from dwtsvc.server.classic.client import Client, Clients
 from dwtsvc.server.classic.files import File
 from dwtsvc.server.classic.images import client_id
@@ -30,7 +30,7 @@ from dwtsvc.version import __version__
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
-METHODS = Group({**devices.METHODS, **bufferwork.METHODS, **edits.METHODS, **files.METHODS})
+METHODS = Group({**devices.METHODS, **bufferwork.METHODS, **edits.METHODS, **texts.METHODS, **files.METHODS})
 FIRST_CLIENT = "1"
 BITS = "64"
 JSON = "application/json"
@@ -120,7 +120,7 @@ def routes(service: Service) -> list[Any]:
 
         return call
 
-    return [version, remove_all, load_file, *map(handler, METHODS.values())]
+    return [version, remove_all, load_file, *map(handler, METHODS.values()), *ocrpro.routes(service, clients)]
 
 
 def _enveloped(id: str, method: str, result: list[Any], cmd_id: str) -> Response[bytes]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import msgspec
 
-from dwtsvc.buffer import Buffer
+from dwtsvc.buffer import Buffer, Leaf
 from dwtsvc.errors import BadArguments, TooLarge, TooMany
 from dwtsvc.formats import PageEncoder
-from dwtsvc.server import loading, parsing, saving
+from dwtsvc.server import loading, parsing, saving, texts
 from dwtsvc.server.classic import uploading
 from dwtsvc.server.classic.client import Client
 from dwtsvc.server.classic.methods import Group, Result
 from dwtsvc.server.gate.access import Access
+from dwtsvc.server.looks import Look
 
 METHODS = Group()
+PDFA = {"": None, "2b": "pdfa-2b", "3b": "pdfa-3b"}
 LARGEST_BASE64 = 64 << 20
 MOST_LOADED = 512 << 20  # bytes of files in one buffer
 
@@ -44,13 +48,18 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """`type` is pdf, tiff, png, jpeg, bmp or webp; `compression` is for TIFF."""
+    """`type` is pdf, tiff, png, jpeg, bmp or webp; `compression` is for TIFF.
+
+    `ocr` names the languages that a PDF is to be searchable in, eng+deu; `pdfa` is 2b or 3b.
+    """
 
     type: str = "pdf"
     indices: list[int] | None = None
     quality: int = 80
     compression: str = "auto"
     title: str = ""
+    ocr: str = ""
+    pdfa: str = ""
 
 
 class Uploaded(Saved, frozen=True, kw_only=True):
@@ -107,17 +116,35 @@ def _count(buffer: Buffer, size: int) -> None:
     buffer.loaded = before + size
 
 
-@METHODS.method("SaveImages", Access.READ, Saved)
-def save(client: Client, wants: Saved) -> File:
+@METHODS.method("SaveImages", Access.READ, Saved, awaited=True)
+async def save(client: Client, wants: Saved) -> File:
     """Images with their edits as a file: several in a PDF or TIFF, one in any other. The answer is the file itself."""
-    content = saving.save(client.chosen(wants.indices), client.buffer.store, _encoder(wants), client.service.paths)
+    found: File = await _where(client, wants)(saved, client, wants)
+    return found
+
+
+def _where(client: Client, wants: Saved) -> Callable[..., Awaitable[Any]]:
+    """Where a file is made: reading takes a while, and waits for children."""
+    return client.service.bridge.confined if wants.ocr else client.service.bridge.run
+
+
+def saved(client: Client, wants: Saved) -> File:
+    """The file. Blocking."""
+    encoder, leaves = _encoder(wants), client.chosen(wants.indices)
+    found = _texts(client, leaves, wants.ocr) if wants.ocr else ()
+    content = saving.save(leaves, client.buffer.store, encoder, client.service.paths, found)
     return File(content, saving.MEDIA_TYPES[wants.type])
 
 
-@METHODS.method("ConvertToBase64", Access.READ, Saved)
-def to_base64(client: Client, wants: Saved) -> Result:
+@METHODS.method("ConvertToBase64", Access.READ, Saved, awaited=True)
+async def to_base64(client: Client, wants: Saved) -> Result:
     """The same file as base64, up to 64 MiB of it."""
-    with save(client, wants).content as content:
+    found: Result = await _where(client, wants)(_base64, client, wants)
+    return found
+
+
+def _base64(client: Client, wants: Saved) -> Result:
+    with saved(client, wants).content as content:
         file = content.read(LARGEST_BASE64 + 1)
     if len(file) > LARGEST_BASE64:
         raise TooLarge("The file is too large for base64", hint="SaveImages gives it as it is.")
@@ -132,7 +159,24 @@ def _encoder(wants: Saved) -> PageEncoder:
     compression = TIFF_COMPRESSION.argument("compression", wants.compression)
     if wants.type not in saving.MEDIA_TYPES:
         raise BadArguments(f"There is no type '{wants.type}'", hint=f"Choose one of: {', '.join(saving.MEDIA_TYPES)}.")
-    return PageEncoder(wants.type, quality=wants.quality, tiff_compression=compression, title=wants.title)
+    if wants.type != "pdf" and (wants.ocr or wants.pdfa):
+        raise BadArguments("Only a PDF is searchable, or PDF/A", hint="Leave `ocr` and `pdfa` out.")
+    if wants.pdfa not in PDFA:
+        raise BadArguments(f"There is no PDF/A-{wants.pdfa} here", hint="Choose 2b or 3b.")
+    return PageEncoder(
+        wants.type,
+        quality=wants.quality,
+        tiff_compression=compression,
+        title=wants.title,
+        conformance=PDFA[wants.pdfa],
+    )
+
+
+def _texts(client: Client, leaves: Sequence[Leaf], languages: str) -> saving.Texts:
+    """What is read on images, with their edits. Raises BadInput, MissingDependency."""
+    looks = [Look(leaf.page, partial(client.content, leaf), leaf.steps) for leaf in leaves]
+    ask = texts.asked(client.service.settings, languages)
+    return saving.kept(client.service.findings.each(client.bucket, looks, ask))
 
 
 @METHODS.method("HTTPUpload", Access.UPLOAD, Uploaded, outside=True)
@@ -149,6 +193,6 @@ def upload(client: Client, wants: Uploaded) -> Result:
         wants.headers,
     )
     uploading.checked(parcel, allowed)  # before the file is made
-    with save(client, wants).content as content:
+    with saved(client, wants).content as content:
         reply = uploading.upload(parcel, content, allowed)
     return [reply.status, reply.text]

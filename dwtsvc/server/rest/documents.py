@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ from msgspec import UNSET
 from dwtsvc.buffer import Buffer
 from dwtsvc.errors import BadArguments, TooMany
 from dwtsvc.server import saving, texts
-from dwtsvc.server.findings import Findings, packed, unpacked
+from dwtsvc.server.findings import Findings
 from dwtsvc.server.gate.access import Access, caller
 from dwtsvc.server.looks import Ask, Look
 from dwtsvc.server.rest import contents, pagelinks, progress, sheets
@@ -29,7 +29,6 @@ from dwtsvc.server.rest.model import (
     DocumentSummary,
     InsertPage,
 )
-from dwtsvc.text import Text
 
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
@@ -261,13 +260,8 @@ def routes(service: Service) -> list[Any]:
 
 
 def read_all(findings: Findings, bucket: str, looks: Sequence[Look], ask: Ask, tell: progress.Tell) -> saving.Texts:
-    """The text of every page, to be unpacked when its page is written. Blocking. Raises as `Findings.of`."""
-    found: list[Callable[[], Text | None]] = []
-    for number, done in enumerate(findings.each(bucket, looks, ask), 1):
-        kept = packed(done)
-        found.append(lambda kept=kept: unpacked(kept).text)  # type: ignore[misc]
-        tell(number, len(looks))
-    return found
+    """The text of every page. Blocking. Raises as `Findings.of`."""
+    return saving.kept(findings.each(bucket, looks, ask), lambda number: tell(number, len(looks)))
 
 
 def check_room(service: Service, request: Req) -> None:

@@ -46,7 +46,7 @@ def parse(url: str, host: str) -> Link | None:
     try:
         parts = urlsplit(url)
         query = parse_qs(parts.query, max_num_fields=32)
-        ours = parts.scheme in ("http", "https") and _is_ours(parts, host)
+        ours = parts.scheme in ("http", "https") and is_ours(parts, host)
     except ValueError:
         return None
     match = _PATH.fullmatch(parts.path)
@@ -58,7 +58,8 @@ def parse(url: str, host: str) -> Link | None:
     return Link(match[1], index=int(named[0])) if re.fullmatch(r"[0-9]{1,9}", named[0]) else None
 
 
-def _is_ours(parts: SplitResult, host: str) -> bool:
+def is_ours(parts: SplitResult, host: str) -> bool:
+    """Whether an address means this service, by a name of this machine or by that of the request."""
     return "@" not in parts.netloc and (parts.hostname in LOOPBACK or parts.netloc.lower() == host.lower())
 
 

@@ -74,7 +74,7 @@ def routes(service: Service) -> list[Any]:
 
     def made(look: Look, found: Found, format: str) -> bytes:
         if format == "pdf":
-            return texts.searchable(look, found, service.settings.quality)
+            return texts.searchable([(look, found)], service.settings.quality)
         return texts.file_of([found], format)
 
     @get(
