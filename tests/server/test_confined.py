@@ -137,23 +137,16 @@ def bomb() -> bytes:
 
 
 def spinning_pdf() -> bytes:
-    """A PDF whose one page paints a form that paints a form ... two to the thirtieth times."""
-    depth = 30
-    forms = [
-        b"<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /F %d 0 R >> >> /Length 10 >>\n"
-        b"stream\n/F Do /F Do\nendstream" % (5 + number)
-        for number in range(depth)
-    ]
-    forms.append(b"<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Length 9 >>\nstream\n0 0 9 9 re f\nendstream")
+    """A PDF whose one page is filled with a pattern of tiles, each a thousandth of a point apart."""
     bodies = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 4 0 R"
-        b" /Resources << /XObject << /F 4 0 R >> >> >>",
-        *forms,
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 600] /Contents 4 0 R"
+        b" /Resources << /Pattern << /P 5 0 R >> >> >>",
+        b"<< /Length 42 >>\nstream\n/Pattern cs /P scn 0 0 600 600 re f      \nendstream",
+        b"<< /Type /Pattern /PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 9 9] /XStep 0.001 /YStep 0.001"
+        b" /Resources << >> /Length 24 >>\nstream\n1 0 0 rg 0 0 9 9 re f   \nendstream",
     ]
-    bodies[2] = bodies[2].replace(b"/Contents 4 0 R", b"/Contents %d 0 R" % (len(bodies) + 1))
-    bodies.append(b"<< /Length 5 >>\nstream\n/F Do\nendstream")
     text = b"%PDF-1.4\n" + b"".join(b"%d 0 obj\n%b\nendobj\n" % each for each in enumerate(bodies, 1))
     return text + b"trailer << /Root 1 0 R /Size %d >>\n%%%%EOF" % (len(bodies) + 1)
 
