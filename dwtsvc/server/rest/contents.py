@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from litestar import Response
 from litestar.response import Stream
@@ -145,7 +145,7 @@ def _refuse_unknown(compression: int, known: dict[int, str], what: str) -> None:
 
 def _encoder(wanted: Wanted) -> PageEncoder:
     compression = TIFF_COMPRESSIONS[wanted.compression] if wanted.media_type == "image/tiff" else "auto"
-    described = {PDFA_ABOUT[name]: text for name, text in wanted.about.items()} if wanted.pdfa else {}
+    described: dict[str, Any] = {PDFA_ABOUT[name]: text for name, text in wanted.about.items()} if wanted.pdfa else {}
     return PageEncoder(
         sheets.FORMATS[wanted.media_type],
         quality=wanted.quality,
