@@ -18,6 +18,7 @@ COMMANDS = {
     "pdf": "Put PDFs together and take them apart, protect them, and look into them.",
     "devices": "List the scanners and what they can do.",
     "ocr": "Read the text of images and PDFs.",
+    "batch": "Work on many files: read, clean, split, name and send them on.",
     "barcode": "Read the barcodes of images and PDFs.",
     "send": "Send files on to a folder, a web form, paperless-ngx, WebDAV, S3, SFTP or a program.",
     "serve": "Run the service that browsers and programs on this machine scan through.",

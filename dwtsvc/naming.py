@@ -82,18 +82,21 @@ class NamePattern:
 
     With `documents` also {doc} (number of the document), {barcode}, {barcode:2}, {barcode.code39}, {asn}, {asn:PREFIX}
     and {text:REGEX}, each with what stands in its place after a bar: {barcode|unknown}. {n} then counts within the
-    document. {{ and }} are braces.
+    document. With a `name`, that of a file that is worked on, also {name}. {{ and }} are braces.
     """
 
     FIELDS = ("n", "date", "time", "device")
     DOCUMENT_FIELDS = ("doc", "barcode", "asn", "text")
 
-    def __init__(self, text: str, *, device: str, when: datetime, documents: bool = False) -> None:
+    def __init__(
+        self, text: str, *, device: str, when: datetime, documents: bool = False, name: str | None = None
+    ) -> None:
         self.text = text
-        known = self.FIELDS + self.DOCUMENT_FIELDS if documents else self.FIELDS
+        known = (*self.FIELDS, *(self.DOCUMENT_FIELDS if documents else ()), *(() if name is None else ("name",)))
         self._parts = [part if isinstance(part, str) else _field(part[0], known) for part in _parts(text)]
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", device).strip("-.") or "scanner"
         self._values = {"date": f"{when:%Y-%m-%d}", "time": f"{when:%H%M%S}", "device": slug}
+        self._values["name"] = clean(name or "") or FALLBACK
         names = {each.name for each in self.fields}
         self.numbered = "n" in names
         self.of_documents = bool(names.intersection((*PAPER, "doc")))
