@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dwtsvc.splitting import Splitter
 
 AFTER = ("keep", "move", "delete")
+NO_BARCODES = {"text", "black", "blank", "size", "every"}  # all other separators are codes
 DEFAULT_NAME = "{name}.pdf"
 DROPPED_NAME = "{name}.dropped.pdf"
 
@@ -79,11 +80,12 @@ class Plan:
     def treatment(self, *, elsewhere: bool) -> Treatment:
         from dwtsvc.splitting import parse
 
-        asks_text = "text" in self.reads or any(parse(spec).kind == "text" for spec in self.wishes.split_on)
+        kinds = {parse(spec).kind for spec in self.wishes.split_on}
+        reads = self.reads | {"barcode"} if kinds - NO_BARCODES else self.reads
         return Treatment(
-            recipe=self.wishes.recipe(self.settings, self.reads),
+            recipe=self.wishes.recipe(self.settings, reads),
             keeps=self.writing.keeps,
-            asks_text=asks_text,
+            asks_text="text" in self.reads | kinds,
             ocr=self.wishes.ocr,
             duplex=self.duplex,
             elsewhere=elsewhere,

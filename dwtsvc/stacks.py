@@ -64,7 +64,7 @@ class NamedStack:
 
     def _begin_file(self) -> PartFile:
         """A part file under the name that the document has if nothing is found on it."""
-        return first_free(self.pattern.path(1, document=self._number, copy=copy) for copy in count(1))
+        return _first_free(self.pattern.path(1, document=self._number, copy=copy) for copy in count(1))
 
     def _names(self, page: int = 1) -> Iterator[Path]:
         """The names that a file of the document may have, the best first; there is always another."""
@@ -116,12 +116,12 @@ class NamedPages(NamedStack):
 
     def _write(self, number: int, page: PageInfo, store: PageStore, text: Text | None) -> Path:
         self.abort()  # the file that was begun to see whether one can be
-        self._part = first_free(self._names(number))
+        self._part = _first_free(self._names(number))
         write_whole(self._part, page, store, self._encoder)
         return self._part.target
 
 
-def first_free(names: Iterator[Path]) -> PartFile:
+def _first_free(names: Iterator[Path]) -> PartFile:
     """The first of endless names that no file has and nobody writes. Raises FileAccess where none can be written."""
     for name in names:
         try:

@@ -16,10 +16,10 @@ from dwtsvc.limits import FILE_SIZE, run_limited
 from dwtsvc.model import PageInfo
 from dwtsvc.naming import NamePattern
 from dwtsvc.outputs import Document
-from dwtsvc.parts import PartFile, writing
+from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc.pipeline.searchable import About, Spool
 from dwtsvc.records import pack
-from dwtsvc.stacks import NamedDocuments, NamedPages, first_free
+from dwtsvc.stacks import NamedDocuments, NamedPages
 from dwtsvc.store import PageStore
 from dwtsvc.text import Text
 
@@ -123,7 +123,7 @@ class AssembledPages(NamedPages):
 
     def _write(self, number: int, page: PageInfo, store: PageStore, text: Text | None) -> Path:
         self.abort()
-        part = first_free(self._names(number))
+        part = PartFile(next(name for name in self._names(number) if not is_taken(name)))  # the folder is ours alone
         document = AssembledPdf(part, self._encoder, self._about, self._places)
         try:
             document.add(page, store, text)
