@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +81,7 @@ class Batch:
         self._held = ExitStack()  # the staging folder of the stack on the line
         self._staging: Staging | None = None
         self._taken = 0
+        self._unfinished = False  # whether a committed stack waits for somebody to finish it
 
     # --- where stacks come from
 
@@ -120,6 +122,8 @@ class Batch:
     def _stack(self, names: Sequence[str]) -> Stack | None:
         """The stack of these files; None if they are done already or cannot be read, which is told."""
         try:
+            if self._unfinished:
+                self._recover()
             if being_written(identity(os.stat(name))[:2] for name in names if os.path.exists(name)):
                 raise FileAccess(f"'{names[0]}' is still being written", hint="Wait until it is complete.")
             entries = tuple(Entry.of(name) for name in names)
@@ -148,7 +152,7 @@ class Batch:
         cache.prune(plan.paths.cache / "pages")
         with ExitStack() as ending:
             executor = pool.executor(wishes.executor, wishes.workers)
-            ending.callback(executor.shutdown, wait=True, cancel_futures=True)
+            ending.callback(_end, executor)
             looker = pool.ConfinedPool(1)
             ending.callback(looker.shutdown, wait=True, cancel_futures=True)
             ending.callback(self._drop_line)
@@ -158,7 +162,8 @@ class Batch:
             window = 2 * (wishes.workers or os.cpu_count() or 1)
             for outcome in flow(self._intake, executor, window=window, on_wait=self._look_up):
                 self._take(*self._intake.whose(), outcome)
-        self._voice.end()
+        if not self._dry_run:
+            self._voice.end()
 
     def next_watched(self, timeout: float) -> Stack | None:
         """The next stack of the watched folder; None when the watch was stopped."""
@@ -187,8 +192,8 @@ class Batch:
             self._taken += 1
             if self._taken == stack.count:
                 self._finish(stack)
-        except DwtsvcError as error:
-            stack.error = error
+        except Exception as error:  # a fault of ours costs one input, not the batch
+            stack.error = _as_ours(error)
             stack.guilty = stack.guilty or page.entry
             self._drop_line()
             self._fail(stack)
@@ -229,7 +234,10 @@ class Batch:
             lines=tuple(self._told(entry, pages) for entry in stack.entries),
         )
         self._staging.commit(commit)
+        self._unfinished = True
         finished = self._finisher.finish(self._staging.folder, commit, round(monotonic() - stack.began, 3))
+        self._staging.finished = True
+        self._unfinished = False
         self._line = None
         self._held.close()
         self._tell(stack, finished, sum(not page["kept"] for page in pages))
@@ -265,6 +273,7 @@ class Batch:
             finished = self._finisher.finish(folder, commit)
             if finished.lines:
                 self._voice.done(finished.lines, finished.files, 0)
+        self._unfinished = False
 
     # --- what becomes of inputs
 
@@ -310,6 +319,23 @@ class Batch:
             line["moved"] = str(move(entry, folder))
             name = Path(line["moved"]).name
         return batchreport.write_error(folder, name, line)
+
+
+def _as_ours(error: Exception) -> DwtsvcError:
+    if isinstance(error, DwtsvcError):
+        return error
+    if isinstance(error, OSError):
+        return FileAccess("A file cannot be read or written", why=str(error))
+    why = f"{type(error).__name__}: {error}"
+    return DwtsvcError("The input could not be worked on", why=why, hint="Please report it.")
+
+
+def _end(executor: Executor) -> None:
+    """End the workers, whatever they do. Dask's own executor cancels what it still has when it is not waited for."""
+    if pool.is_elsewhere(executor):
+        executor.shutdown(wait=False)
+    else:
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
 class _Watched(Source):

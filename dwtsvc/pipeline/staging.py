@@ -61,19 +61,23 @@ class Commit:
 
 
 class Staging:
-    """The hidden folder of one stack. Use it as a context: it goes when the block ends."""
+    """The hidden folder of one stack. Use it as a context: it goes when the block ends, but for one that was committed
+    and is not `finished`."""
 
     def __init__(self, results: Path, folder: Path | None = None) -> None:
         self.folder = folder or results / f"{PREFIX}{secrets.token_hex(6)}"
         self.files = self.folder / "files"
+        self.finished = False
+        self._committed = False
 
     def __enter__(self) -> Staging:
         with telling(self.folder):
-            self.files.mkdir(parents=True, mode=0o700)
-            self.folder.chmod(0o700)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700)
             lock = locks.open_locked(self.folder / "lock")
             assert lock is not None  # the name is nobody else's
             self._lock = lock
+            self.files.mkdir()
         self.store = PageStore(self.folder / "pages")
         self.owner = self.store.begin({"kind": "batch"})
         return self
@@ -81,7 +85,8 @@ class Staging:
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):
             self.store.discard(self.owner)
-        _remove(self.folder)
+        if self.finished or not self._committed:
+            _remove(self.folder)
         os.close(self._lock)
 
     def commit(self, commit: Commit) -> None:
@@ -93,6 +98,7 @@ class Staging:
             part = self.folder / f"{COMMIT}.part"
             make_file(part, json.dumps(commit, default=pack).encode())
             part.replace(self.folder / COMMIT)
+            self._committed = True
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
 

@@ -355,7 +355,7 @@ def inbox() -> Iterator[tuple[str, dict[str, bytes]]]:
 def test_results_are_sent_on_and_what_cannot_be_sent_waits(place: Place, inbox: tuple[str, dict[str, bytes]]) -> None:
     address, got = inbox
     save(place / "in/a.jpg", page("one"))
-    run = ("--to", address, "--to", "copies", "--exec", "sh -c 'echo {name} >> done.txt'", "--after", "delete")
+    run = ("--to", address, "--to", "./copies", "--exec", "sh -c 'echo {name} >> done.txt'", "--after", "delete")
     (place / "copies").mkdir()
     sent = place.run("batch", "in", "-o", "out/", *run)
     assert sent.code == 0, sent.err
@@ -413,8 +413,7 @@ def dask_cluster(tmp_path: Path) -> Iterator[str]:
         yield json.loads(about.read_text())["address"].removeprefix("tcp://")
     finally:
         for child in started:
-            child.terminate()
-        for child in started:
+            child.kill()
             child.wait()
 
 
