@@ -81,6 +81,7 @@ class Batch:
         self._held = ExitStack()  # the staging folder of the stack on the line
         self._staging: Staging | None = None
         self._taken = 0
+        self._problem = ""  # of the watched folder
         self._unfinished = False  # whether a committed stack waits for somebody to finish it
 
     # --- where stacks come from
@@ -171,6 +172,9 @@ class Batch:
         if self._stopping.asked.is_set():
             return None
         self._waiting += self._watch.ready(timeout if not self._waiting else 0)
+        if self._watch.problem != self._problem:
+            self._problem = self._watch.problem
+            self._voice.note(self._problem or "The folder can be read again")
         while self._waiting:
             if stack := self._stack([str(self._waiting.pop(0))]):
                 return stack

@@ -17,7 +17,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,23 +64,36 @@ class Staging:
     """The hidden folder of one stack. Use it as a context: it goes when the block ends, but for one that was committed
     and is not `finished`."""
 
-    def __init__(self, results: Path, folder: Path | None = None) -> None:
-        self.folder = folder or results / f"{PREFIX}{secrets.token_hex(6)}"
-        self.files = self.folder / "files"
+    def __init__(self, results: Path) -> None:
+        self._results = results
         self.finished = False
         self._committed = False
 
     def __enter__(self) -> Staging:
-        with telling(self.folder):
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o700)
-            lock = locks.open_locked(self.folder / "lock")
-            assert lock is not None  # the name is nobody else's
-            self._lock = lock
-            self.files.mkdir()
+        with telling(self._results):
+            self._results.mkdir(parents=True, exist_ok=True)
+            while not self._made():
+                pass
         self.store = PageStore(self.folder / "pages")
         self.owner = self.store.begin({"kind": "batch"})
         return self
+
+    def _made(self) -> bool:
+        """Make the folder, and lock it. Another process may clear it away in between, for it looks dead."""
+        self.folder = self._results / f"{PREFIX}{secrets.token_hex(6)}"
+        self.files = self.folder / "files"
+        self.folder.mkdir(mode=0o700)
+        lock = None
+        try:
+            lock = locks.open_locked(self.folder / "lock")
+            if lock is not None:
+                self.files.mkdir()
+                self._lock = lock
+                return True
+        except FileNotFoundError:
+            if lock is not None:
+                os.close(lock)
+        return False
 
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):
@@ -127,10 +140,13 @@ def left_behind(results: Path) -> Iterator[tuple[Path, Commit]]:
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[bool]:
-    if not (folder / "lock").is_file():
-        yield False
-        return
-    with locks.holding(folder / "lock") as ours:
+    """Whether a folder is a dead process's, and ours while the block runs. One may have died before it had a lock, or
+    when the lock was gone already."""
+    with ExitStack() as held:
+        try:
+            ours = held.enter_context(locks.holding(folder / "lock"))
+        except OSError:  # it has just gone, or is not ours to touch
+            ours = False
         yield ours
 
 
