@@ -72,7 +72,7 @@ def test_what_was_not_committed_goes_and_what_is_alive_stays(tmp_path: Path) -> 
     (tmp_path / ".batch-early").mkdir()  # died before it had a lock, or after the lock was removed
     with Staging(tmp_path) as alive:
         assert list(left_behind(tmp_path)) == []
-        assert [path for path in tmp_path.iterdir()] == [alive.folder]
+        assert list(tmp_path.iterdir()) == [alive.folder]
     assert not alive.folder.exists()
 
 
