@@ -46,9 +46,7 @@ def batch(
     author: options.Author = "",
     subject: options.Subject = "",
     keywords: options.Keywords = "",
-    receipt: Annotated[
-        bool, typer.Option("--receipt", help="Write NAME.receipt.json beside each file: what became of every page.")
-    ] = False,
+    receipt: options.Receipt = False,
     workers: options.Workers = None,
     executor: options.Executor = "",
     to: Annotated[

@@ -86,7 +86,6 @@ class Plan:
             recipe=self.wishes.recipe(self.settings, reads),
             keeps=self.writing.keeps,
             asks_text="text" in self.reads | kinds,
-            ocr=self.wishes.ocr,
             duplex=self.duplex,
             elsewhere=elsewhere,
             cache=self.paths.cache / "pages",

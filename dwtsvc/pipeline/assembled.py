@@ -53,7 +53,10 @@ class Run:
 
 
 class AssembledPdf(Document):
-    """A PDF of pages from the store and of pages that are in a PDF already: those whose id has a place."""
+    """A PDF of pages from the store and of pages that are in a PDF already: those whose id has a place.
+
+    Nobody is called before it closes: no one writer knows all its pages.
+    """
 
     def __init__(self, part: PartFile, encoder: PageEncoder, about: About, places: Places) -> None:
         self._part, self._encoder, self._about, self._places = part, encoder, about, places
@@ -97,9 +100,11 @@ class AssembledPdf(Document):
 class AssembledDocuments(NamedDocuments):
     """A PDF for each document of a stack."""
 
-    def __init__(self, pattern: NamePattern, encoder: PageEncoder, about: About, places: Places) -> None:
+    def __init__(
+        self, pattern: NamePattern, encoder: PageEncoder, about: About, places: Places, *, receipts: bool = False
+    ) -> None:
         """`encoder` is for the pages that are drawn; `about` is what the PDFs say of themselves."""
-        super().__init__(pattern, encoder)
+        super().__init__(pattern, encoder, receipts=receipts)
         self._about, self._places = about, places
 
     def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
@@ -117,8 +122,10 @@ class AssembledDocuments(NamedDocuments):
 class AssembledPages(NamedPages):
     """A PDF for each page of a stack."""
 
-    def __init__(self, pattern: NamePattern, encoder: PageEncoder, about: About, places: Places) -> None:
-        super().__init__(pattern, encoder)
+    def __init__(
+        self, pattern: NamePattern, encoder: PageEncoder, about: About, places: Places, *, receipts: bool = False
+    ) -> None:
+        super().__init__(pattern, encoder, receipts=receipts)
         self._about, self._places = about, places
 
     def _write(self, number: int, page: PageInfo, store: PageStore, text: Text | None) -> Path:

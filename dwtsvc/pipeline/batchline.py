@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dwtsvc.pictures import Picture
 from dwtsvc.pipeline.assembled import Place, Places
 from dwtsvc.pipeline.flow import Outcome
 from dwtsvc.pipeline.line import Line, Settled
+from dwtsvc.pipeline.receipts import Receipts, receipts_for
 from dwtsvc.pipeline.recipe import Done
 from dwtsvc.pipeline.searchable import About
 from dwtsvc.pipeline.stackfiles import Page, Stack
@@ -34,9 +35,8 @@ from dwtsvc.splitting import Decision, Splitter, page_map
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS, format_of
 from dwtsvc.text import Text
-from dwtsvc.version import __version__
 
-NOT_MADE = Raster(width=0, height=0, channels=1, depth=8, bytes_per_line=0, dpi=1.0)
+WITH_ATTACHMENTS = "pdfa-3b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +58,10 @@ class Writing:
 
 @dataclass(slots=True)
 class Row:
-    """What became of a page, and what was found on it."""
+    """What became of a page."""
 
     page: Page
     decision: Decision
-    found: dict[str, Any]
 
 
 class Nowhere:
@@ -97,7 +96,7 @@ class Rehearsal:
         self._line.finish()
 
     def settled(self, settled: Settled) -> None:
-        self.rows.append(Row(self._pages[settled.sheet.original.id], settled.decision, {}))
+        self.rows.append(Row(self._pages[settled.sheet.original.id], settled.decision))
 
     def trouble(self, number: int, error: DwtsvcError) -> None:
         raise error
@@ -114,6 +113,7 @@ class StackLine:
         self._pattern = StagedPattern(writing.output, name=stack.name, when=now, staged=staging.files)
         self._aside = StagedPattern(writing.dropped, name=stack.name, when=now, staged=staging.files, documents=False)
         self._output = self._opened(self._pattern, writing.format, writing.about.conformance)
+        self._receipts = self._receipts_of(self._output) if writing.receipt else None
         self._dropped: Output | None = None
         self._line = Line(staging.store, staging.owner, self._output, splitter, self)
         self.rows: list[Row] = []
@@ -124,9 +124,14 @@ class StackLine:
         if format == "pdf" and self._stack.has_pdf:
             kind = StagedPdfs if together else StagedPdfPages
             about = replace(writing.about, conformance=conformance)
-            return kind(pattern, writing.encoder("pdf", None), about, self._places)
+            return kind(pattern, writing.encoder("pdf", None), about, self._places, receipts=writing.receipt)
         plain = StagedDocuments if together else StagedPages
-        return plain(pattern, writing.encoder(format, conformance))
+        return plain(pattern, writing.encoder(format, conformance), receipts=writing.receipt)
+
+    def _receipts_of(self, output: Output) -> Receipts:
+        receipts = receipts_for(output, attach=self._writing.about.conformance == WITH_ATTACHMENTS)
+        receipts.facts.source = {"inputs": [entry.name for entry in self._stack.entries]}
+        return receipts
 
     def take(self, outcome: Outcome, page: Page) -> None:
         """The next page of the stack. Raises what went wrong with it."""
@@ -155,8 +160,10 @@ class StackLine:
 
     def settled(self, settled: Settled) -> None:
         """A page was written or dropped."""
-        self.rows.append(Row(self._pages[settled.sheet.original.id], settled.decision, _found(settled)))
+        self.rows.append(Row(self._pages[settled.sheet.original.id], settled.decision))
         self._files += settled.files
+        if self._receipts:
+            self._receipts.settled(settled)
         if not settled.decision.kept:
             if self._dropped is None:
                 self._dropped = self._opened(self._aside, format_of(self._writing.dropped), None)
@@ -174,10 +181,14 @@ class StackLine:
 
     def finish(self) -> tuple[Made, ...]:
         """Complete the files. Raises FileAccess if an input changed meanwhile, and what writing raises."""
-        self._files += self._line.finish()
+        last = self._line.finish()
+        self._files += last
         made = [self._made(file, pages) for file, pages in zip(self._files, self._counts(), strict=True)]
-        if self._writing.receipt and self._files:
-            made += [self._receipt(number) for number in range(1, len(self._files) + 1)]
+        if self._receipts:
+            self._receipts.finish(last)
+            self._receipts.check()
+            beside = [receipt.beside(file) for file in self._files]
+            made += [self._made(file, None) for file in beside if file.exists()]
         if self._dropped:
             dropped = self._dropped.finish()
             made += [Made(staged=file.name, target=str(self._aside.final(file))) for file in dropped]
@@ -191,7 +202,7 @@ class StackLine:
         if self._dropped:
             self._dropped.abort()
 
-    def _made(self, file: Path, pages: int) -> Made:
+    def _made(self, file: Path, pages: int | None) -> Made:
         return Made(staged=file.name, target=str(self._pattern.final(file)), pages=pages)
 
     def _counts(self) -> list[int]:
@@ -200,36 +211,6 @@ class StackLine:
         if isinstance(self._output, StagedPages | StagedPdfPages):
             return [1] * len(kept)
         return [kept.count(document) for document in sorted(set(kept))]
-
-    def _receipt(self, number: int) -> Made:
-        """The receipt of a file, by its number from 1, with all pages that were fed."""
-        file = self._files[number - 1]
-        target = receipt.beside(file)
-        by_page = isinstance(self._output, StagedPages | StagedPdfPages)
-        pages = tuple(_receipt_page(at, row, row_file) for at, row, row_file in self._numbered(by_page))
-        held = receipt.Receipt(
-            dwtsvc=__version__,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            counts=receipt.count(pages),
-            source={"inputs": [entry.name for entry in self._stack.entries], "document": number},
-            files=tuple(receipt.describe(each) for each in self._files),
-            pages=pages,
-        )
-        target.write_bytes(receipt.write(held))
-        return Made(staged=target.name, target=str(self._pattern.final(target)))
-
-    def _numbered(self, by_page: bool) -> list[tuple[int, Row, tuple[int, int] | None]]:
-        """Each page with its number, and where it went: the number of the file, and of the page in it."""
-        found: list[tuple[int, Row, tuple[int, int] | None]] = []
-        last, page, document = 0, 0, 0
-        for number, row in enumerate(self.rows, 1):
-            if not row.decision.kept:
-                found.append((number, row, None))
-                continue
-            new = by_page or row.decision.document != last
-            document, page, last = document + new, 1 if new else page + 1, row.decision.document
-            found.append((number, row, (document, page)))
-        return found
 
 
 def told_pages(rows: list[Row]) -> list[dict[str, Any]]:
@@ -257,13 +238,14 @@ def check(output: str, dropped: str, name: str) -> tuple[str, NamePattern]:
 
 def _placeholder(outcome: Outcome, page: Page, pages: dict[str, Page]) -> PageInfo:
     """The page before it was worked on: it lies in no store, but in its file."""
-    number = outcome.task.number
+    number, done = outcome.task.number, outcome.done[0]
+    raster = Raster(width=done.width, height=done.height, channels=1, depth=8, bytes_per_line=0, dpi=done.dpi)
     info = PageInfo(
         id=f"input/{number}",
         number=number,
         back=outcome.task.back,
         encoding=Encoding.RAW,
-        raster=NOT_MADE,
+        raster=raster,
         size=0,
         checksum=outcome.task.checksum,
     )
@@ -295,32 +277,7 @@ def _as_it_is(path: Path, done: Done) -> Picture:
     return Picture(encoding=Encoding.JPEG, raster=raster, content=content)
 
 
-def _found(settled: Settled) -> dict[str, Any]:
-    done = settled.sheet.done
-    if done is None:
-        return {}
-    judged = done.judged
-    return {
-        "checksum": settled.sheet.page.checksum,
-        "width": done.width,
-        "height": done.height,
-        "dpi": done.dpi,
-        "skew": judged.skew if judged else None,
-        "blur": round(1 - judged.sharpness, 3) if judged else None,
-        "blank": judged.blank if judged else None,
-        "confidence": done.text.confidence if done.text else None,
-    }
-
-
-def _receipt_page(number: int, row: Row, place: tuple[int, int] | None) -> receipt.ReceiptPage:
-    document, page = place or (None, None)
-    decision = row.decision
-    return receipt.ReceiptPage(
-        number=number, kept=decision.kept, document=document, page=page, reason=decision.reason, **row.found
-    )
-
-
-def encoder_of(described: dict[str, str], quality: int, compression: str) -> Callable[[str, str | None], PageEncoder]:
+def encoder_of(described: dict[str, Any], quality: int, compression: str) -> Callable[[str, str | None], PageEncoder]:
     """What makes the encoder of a format and a conformance."""
 
     def made(format: str, conformance: str | None) -> PageEncoder:

@@ -27,6 +27,7 @@ from dwtsvc import locks
 from dwtsvc.disk import make_file, sync_folder, telling
 from dwtsvc.errors import FileAccess
 from dwtsvc.naming import Findings, NamePattern
+from dwtsvc.outputs import has_receipt
 from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc.pipeline.assembled import AssembledDocuments, AssembledPages
 from dwtsvc.pipeline.entries import free_names
@@ -231,8 +232,9 @@ class StagedPattern(NamePattern):
     def final(self, staged: Path) -> Path:
         return Path(os.path.abspath(super().path(1))).parent / staged.name
 
-    def is_free(self, staged: Path) -> bool:
-        return not is_taken(self.final(staged))
+    def is_free(self, staged: Path, *, receipt: bool) -> bool:
+        final = self.final(staged)
+        return not (is_taken(final) or (receipt and has_receipt(final)))
 
 
 class _Finally(NamedStack):
@@ -241,7 +243,7 @@ class _Finally(NamedStack):
     def _names(self, page: int = 1) -> Iterator[Path]:
         pattern = self.pattern
         assert isinstance(pattern, StagedPattern)
-        return (name for name in super()._names(page) if pattern.is_free(name))
+        return (name for name in super()._names(page) if pattern.is_free(name, receipt=self._receipts))
 
 
 class StagedDocuments(_Finally, NamedDocuments):
