@@ -23,8 +23,8 @@ class Treatment:
     """What is asked of the pages of all stacks.
 
     `keeps` says that pages of PDFs stay pages of PDFs where no step changes their pixels; `asks_text` that splitting or
-    naming wants text, also of pages that have one. With `duplex` every second page is a back. `elsewhere` says that workers
-    do not see the files of this machine.
+    naming wants text, also of pages that have one. With `duplex` every second page is a back. `elsewhere` says that
+    workers do not see the files of this machine.
     """
 
     recipe: Recipe
