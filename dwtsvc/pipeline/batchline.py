@@ -154,7 +154,7 @@ class StackLine:
                 password=page.file.password,
             )
             return replace(done, picture=None)
-        if survey.jpeg and done.picture is None:
+        if page.plain_jpeg and done.picture is None:
             return replace(done, picture=_as_it_is(page.entry.path, done))
         return done
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from time import monotonic
 
 from dwtsvc.errors import DwtsvcError, Encrypted, FileAccess
-from dwtsvc.imaging.cleaning import Cleaning
+from dwtsvc.imaging.treatment import Cleaning
 from dwtsvc.pipeline.entries import Entry, refuse_empty
-from dwtsvc.pipeline.files import File, Survey, survey
+from dwtsvc.pipeline.files import File, Kind, Survey, survey
 from dwtsvc.pipeline.recipe import Recipe, Task
 
 AHEAD = 4  # stacks that are looked into before it is their turn
@@ -66,6 +66,13 @@ class Page:
     def texted(self) -> bool:
         return self.file.survey.pdf and self.file.survey.texts[self.index]
 
+    @property
+    def plain_jpeg(self) -> bool:
+        """Whether it is an upright JPEG of gray or RGB, which stays what it is. One that is to be shown turned is
+        drawn, and not packed with losses again."""
+        kept = self.file.kept(self.index)
+        return kept is not None and kept.kind is Kind.JPEG and not kept.turn
+
 
 @dataclass(slots=True, kw_only=True)
 class Stack:
@@ -99,10 +106,12 @@ class Stack:
 def _tasks(entry: Entry, file: File, first: int, treatment: Treatment) -> Iterator[tuple[Page, Task]]:
     content = entry.path.read_bytes() if treatment.elsewhere else None
     kept = file.survey.pdf and treatment.keeps
-    whole = file.survey.pdf and not treatment.keeps
     wanted = range(file.survey.pages)
-    for index, task in file.tasks(treatment.recipe, wanted, first=first, cache=treatment.cache, whole=whole):
+    for index, task in file.tasks(treatment.recipe, wanted, first=first, cache=treatment.cache):
         page = Page(entry=entry, file=file, index=index)
+        drawn = not (kept or page.plain_jpeg)
+        lossy = file.survey.pdf or page.plain_jpeg
+        task = replace(task, original=replace(task.original, whole=drawn, lossy=lossy))
         if kept and page.texted:
             task = replace(task, recipe=_only_asked(treatment))
         if content is not None:
