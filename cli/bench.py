@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dwtsvc.errors import Cancelled
 from dwtsvc.model import Encoding, PageInfo, ScanRequest
 from dwtsvc.pipeline import cache, pool
 from dwtsvc.pipeline.flow import Incoming, flow
@@ -14,6 +15,7 @@ from dwtsvc.pipeline.line import Line, Settled
 from dwtsvc.pipeline.receipts import Receipts
 from dwtsvc.pipeline.recipe import Original, Recipe, Task
 from dwtsvc.pipeline.writing import Written
+from dwtsvc_cli.undoing import MADE
 
 if TYPE_CHECKING:
     from dwtsvc.devices.process import PageReady
@@ -42,32 +44,46 @@ class Bench:
         receipts: Receipts | None = None,
     ) -> None:
         self._recipe, self._store, self._voice, self._cache = recipe, store, voice, folder
-        self._made = store.begin({"kind": "made"})  # pages made anew; the scan's own stay what they are
-        self._line = Line(store, self._made, output, splitter, self)
         self._executor = pool.executor(address, workers)
+        self._made = store.begin(MADE)  # pages made anew; the scan's own stay what they are
+        self._line = Line(store, self._made, output, splitter, self)
         self._window = 2 * (workers or os.cpu_count() or 1)
         self._originals: dict[int, PageInfo] = {}
         self._receipts = receipts
         if receipts and recipe.barcodes is not None:
             receipts.facts.used("zxing-cpp")
+        self._told_end = False
+        self._changed = False
+        self.dropped: list[int] = []  # numbers of the pages that were left out
         self.pages = 0
 
+    @property
+    def undoable(self) -> bool:
+        """Whether what was written is less than what was scanned, or other than it."""
+        return self._changed or bool(self.dropped)
+
     def __enter__(self) -> Bench:
-        cache.prune(self._cache)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._store.discard(self._made)
+        cache.prune(self._cache)
 
     def scan(self, job: Job) -> None:
-        """All pages of a job as they are scanned. Raises what the job reports, after the pages before."""
+        """All pages of a job as they are scanned. Raises what the job reports, after the pages before.
+
+        When somebody stops the scan, what nobody works on yet is left for --resume.
+        """
 
         def incoming(timeout: float) -> Task | None:
+            if self._voice.stopping:
+                raise Cancelled("The scan was cancelled")
             page = job.next_page(timeout=timeout)
             return self._task(page) if page else None
 
-        self._through(incoming, lambda: self._voice.watch(job))
+        self._told_end = False
+        self._through(incoming, lambda: self._watch(job))
 
     def take(self, pages: Iterable[PageInfo]) -> None:
         """Pages that are all there."""
@@ -78,6 +94,13 @@ class Bench:
             return self._task(page) if page else None
 
         self._through(incoming, lambda: None)
+
+    def _watch(self, job: Job) -> None:
+        """Say at once that the scanner has stopped: somebody can mend it while pages are still read."""
+        self._voice.watch(job)
+        if job.error and self._originals and not (self._told_end or self._voice.stopping):
+            self._told_end = True
+            self._voice.note(f"{job.error.what}. The pages before are being finished.")
 
     def finish(self) -> list[Path]:
         files = self._line.finish()
@@ -109,7 +132,8 @@ class Bench:
     def _task(self, page: PageInfo) -> Task:
         self._originals[page.number] = page
         content: Path | bytes = self._store.path(page)
-        if pool.is_elsewhere(self._executor):
+        elsewhere = pool.is_elsewhere(self._executor)
+        if elsewhere:
             with self._store.reading(page) as data:
                 content = bytes(data)
         lossy = page.encoding is Encoding.JPEG
@@ -120,15 +144,17 @@ class Bench:
             original=original,
             recipe=self._recipe,
             checksum=page.checksum,
-            cache=self._cache,
+            cache=None if elsewhere else self._cache,  # its folder is on this machine
         )
 
     def settled(self, settled: Settled) -> None:
         """A page was written or dropped."""
+        self._changed |= bool(settled.sheet.done and settled.sheet.done.steps)
         if settled.decision.kept:
             self.pages += 1
             self._voice.page(self.pages, Written(settled.sheet.page, settled.files))
         else:
+            self.dropped.append(settled.sheet.original.number)
             self._voice.dropped(settled)
         if self._receipts:
             self._receipts.settled(settled)

@@ -140,6 +140,14 @@ def scan(
     recover_id: Annotated[
         str | None, typer.Option("--recover-id", metavar="ID", help="Which of them; without it the newest.")
     ] = None,
+    undo: Annotated[
+        bool,
+        typer.Option(
+            "--undo",
+            help="Write every page of a finished scan as it was scanned, if pages were changed or left out;"
+            " with --dry-run: list such scans.",
+        ),
+    ] = False,
 ) -> None:
     """Scan pages into files.
 
@@ -161,9 +169,11 @@ def scan(
       dwtsvc scan --split-on patcht --ocr -o '{barcode|letter}.pdf'
 
       dwtsvc scan --recover -o rescued.pdf
+
+      dwtsvc scan --undo -o as-scanned.pdf
     """
     from dwtsvc.errors import BadArguments
-    from dwtsvc_cli import planning, scanning
+    from dwtsvc_cli import planning, scanning, undoing
     from dwtsvc_cli.voice import Voice
     from dwtsvc_cli.wishes import Wishes
 
@@ -216,7 +226,11 @@ def scan(
     )
     voice = Voice(json=json, quiet=quiet, verbose=verbose, progress=plan.settings.progress)
     names = scanning.Naming(force=force, next_free=next_free or output is None)
-    if recover or recover_id or resume:
+    if undo and (recover or resume):
+        raise BadArguments("--undo is for finished scans, --recover and --resume are for interrupted ones")
+    if undo:
+        undoing.undo(plan, names, voice, owner=recover_id, dry_run=dry_run)
+    elif recover or recover_id or resume:
         scanning.recover(plan, names, voice, owner=recover_id, dry_run=dry_run, resume=resume)
     elif dry_run:
         scanning.rehearse(plan, voice)

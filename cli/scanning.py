@@ -32,6 +32,7 @@ from dwtsvc.records import pack
 from dwtsvc.store import PageStore
 from dwtsvc.suffixes import DOCUMENTS
 from dwtsvc_cli import output as out
+from dwtsvc_cli import undoing
 from dwtsvc_cli.planning import Plan
 from dwtsvc_cli.voice import Voice
 
@@ -209,7 +210,7 @@ class Scan:
                 why="a sheet was lost, or two went through at once",
                 hint="Scan the stack again.",
             )
-        pages = collate(fronts, backs)
+        pages = collate(fronts, [replace(page, back=True) for page in backs])
         if self._bench:
             self._bench.take(pages)
             return
@@ -253,12 +254,16 @@ def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
     if (paper.wait or paper.manual_duplex) and plan.settings.source is Source.AUTO:
         # An empty feeder is to be waited for, not to be exchanged for the glass.
         plan = replace(plan, settings=replace(plan.settings, source=Source.FEEDER))
-    store = _store(plan)
+    store = open_store(plan)
     device = find_device(plan, voice)
     output = open_output(plan, naming, device)
     owner = store.begin({"device": device, "output": plan.output, "wishes": pack(plan.wishes)})
     try:
-        with _jobs(plan, store) as jobs, _bench(plan, naming, device, store, output, voice) as bench:
+        duplex = paper.manual_duplex or plan.settings.source is Source.DUPLEX
+        with (
+            _jobs(plan, store) as jobs,
+            open_bench(plan, naming, device, store, output, voice, duplex=duplex) as bench,
+        ):
             scan = Scan(plan, device, output, voice, jobs, store, owner, bench)
             with _stopping_kindly(scan, voice), voice.showing(device):
                 scan.run(paper)
@@ -267,22 +272,21 @@ def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
         output.abort()
         _keep(store, owner, voice)  # after the jobs have ended: no page comes any more
         raise
-    store.discard(owner)
+    undoing.conclude(store, owner, bench, voice)
     voice.done(scan.pages, files, device)
     if bench:
         bench.check_receipts()
 
 
-def _bench(
-    plan: Plan, naming: Naming, device: str, store: PageStore, output: Output, voice: Voice
+def open_bench(
+    plan: Plan, naming: Naming, device: str, store: PageStore, output: Output, voice: Voice, *, duplex: bool
 ) -> AbstractContextManager[Bench | None]:
-    """Where pages are worked on, if there is anything to do."""
+    """Where pages are worked on, if there is anything to do; with `duplex` a back belongs to the front before it."""
     pattern = getattr(output, "pattern", None)
     if not (plan.wishes.works or pattern):
         return nullcontext()
     from dwtsvc_cli.bench import Bench
 
-    duplex = plan.settings.source is Source.DUPLEX
     return Bench(
         plan.wishes.recipe(plan.settings, pattern.reads if pattern else frozenset()),
         plan.wishes.splitter(duplex=duplex),
@@ -306,7 +310,7 @@ def _receipts(plan: Plan, naming: Naming, device: str, output: Output) -> Receip
     return receipts
 
 
-def _store(plan: Plan) -> PageStore:
+def open_store(plan: Plan) -> PageStore:
     store = PageStore(plan.paths.create(plan.paths.pages))
     store.expire(timedelta(days=plan.settings.keep_days))
     return store
@@ -357,8 +361,8 @@ def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_
 
     Raises NothingFound when there is nothing.
     """
-    store = _store(plan)
-    left = store.left_behind()
+    store = open_store(plan)
+    left = undoing.interrupted(store)
     if not left:
         raise NothingFound("No scan has left pages behind")
     if dry_run:
@@ -368,9 +372,9 @@ def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_
                 {"event": "kept", "id": each.owner, "begun": each.begun.isoformat(), "pages": each.pages, **about}
             )
         return
-    owner = owner or left[0].owner
+    chosen = undoing.choose(left, owner)
+    owner, about = chosen.owner, chosen.about
     pages = store.resume(owner)
-    about = next((each.about for each in left if each.owner == owner), {})
     device = str(about.get("device", ""))
     if resume:
         plan = plan.resumed(about)
@@ -380,19 +384,22 @@ def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_
         store.leave(owner)
         raise
     try:
-        with _bench(plan, naming, device, store, output, voice) as bench:
-            files = _written(pages, store, output, voice, bench)
+        duplex = any(page.back for page in pages)
+        with open_bench(plan, naming, device, store, output, voice, duplex=duplex) as bench:
+            files = write_again(pages, store, output, voice, bench)
     except BaseException:
         output.abort()
         store.leave(owner)
         raise
-    store.discard(owner)
+    undoing.conclude(store, owner, bench, voice)
     voice.done(bench.pages if bench else len(pages), files, device)
     if bench:
         bench.check_receipts()
 
 
-def _written(pages: list[PageInfo], store: PageStore, output: Output, voice: Voice, bench: Bench | None) -> list[Path]:
+def write_again(
+    pages: list[PageInfo], store: PageStore, output: Output, voice: Voice, bench: Bench | None
+) -> list[Path]:
     """Put stored pages into the output; the files that are complete now."""
     if bench:
         bench.take(pages)

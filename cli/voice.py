@@ -124,8 +124,12 @@ class Voice:
         """A page was left out, for a reason."""
         number, reason = settled.sheet.original.number, settled.decision.reason
         if self._json:
-            output.say_json({"event": "dropped", "page": number, "reason": reason, "sure": settled.decision.confidence})
-        else:
+            files = [str(path) for path in settled.files]
+            sure = settled.decision.confidence
+            output.say_json({"event": "dropped", "page": number, "reason": reason, "sure": sure, "files": files})
+        elif not self._quiet:
+            for path in settled.files:
+                output.say(str(path))
             self.note(f"Page {number} is left out: {reason}")
         self._files += settled.files
 
@@ -136,6 +140,14 @@ class Voice:
         else:
             pages = "1 page is" if count == 1 else f"{count} pages are"
             self._tell(f"{pages} kept. Write them with: dwtsvc scan --recover -o FILE")
+
+    def undoable(self, owner: str, dropped: list[int]) -> None:
+        """The scan is written, and its pages as they were scanned are kept as well."""
+        if self._json:
+            output.say_json({"event": "undoable", "id": owner, "dropped": dropped})
+        elif dropped:
+            pages = "1 page was" if len(dropped) == 1 else f"{len(dropped)} pages were"
+            self.note(f"{pages} left out. Write all as they were scanned with: dwtsvc scan --undo -o FILE")
 
     def result(self, values: dict[str, Any]) -> None:
         """An answer that is no page: one JSON line, or a line for each value."""

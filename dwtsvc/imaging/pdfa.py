@@ -9,7 +9,6 @@ import functools
 import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -121,6 +120,8 @@ def date_string(when: datetime) -> bytes:
 
 def xml_text(text: str) -> str:
     """Text for XML, without the control characters that XML cannot hold."""
+    from xml.sax.saxutils import escape  # it imports an HTTP client, which most PDFs can do without
+
     clean = text.encode("utf-16", "replace").decode("utf-16")
     held = "".join(letter for letter in clean if letter >= " " or letter in "\t\n\r")
     return escape(held.translate({0xFFFE: None, 0xFFFF: None}), quote=False)
@@ -137,6 +138,8 @@ def by_ghostscript(source: Path, target: Path, *, timeout: float = PATIENCE) -> 
     if program is None:
         hint = "Install it: apt install ghostscript, dnf install ghostscript, brew install ghostscript."
         raise MissingDependency("Ghostscript is not installed", hint=hint)
+    import tempfile  # with what it imports it costs a millisecond, at the start of every PDF
+
     with tempfile.TemporaryDirectory() as folder:
         profile, prefix = Path(folder, "srgb.icc"), Path(folder, "pdfa.ps")
         profile.write_bytes(srgb_profile())

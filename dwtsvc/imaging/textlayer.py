@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from statistics import median
 from unicodedata import bidirectional
 
 from dwtsvc.imaging.glyphless import DESCENT, EM, WIDTH, Codes
@@ -83,6 +82,8 @@ def _beside(one: Box, other: Box) -> bool:
 
 def _usual(lines: Sequence[Line]) -> tuple[float, float]:
     """The median height of a column's lines, and the height that their distances ask for."""
+    from statistics import median  # pages without text do without it
+
     usual = median(line.box[3] - line.box[1] for line in lines)
     apart = [below.box[3] - above.box[3] for above, below in pairwise(lines) if below.box[3] > above.box[3]]
     return usual, min(median(apart) / PITCH, usual * TALLER) if apart else usual

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -79,6 +79,7 @@ class Line:
     def _feed(self, original: PageInfo, done: Done | None) -> None:
         self._count += 1
         page = self._stored(done.picture, original) if done and done.picture else original
+        done = replace(done, picture=None) if done else None  # it lies in the store now
         facts = _facts(self._count, original, done)
         self._undecided[self._count] = Sheet(original=original, page=page, done=done, facts=facts)
         self._settle(self._splitter.feed(facts))

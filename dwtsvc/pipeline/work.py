@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
+import io
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from PIL import Image
 
 from dwtsvc import pictures
-from dwtsvc.imaging import ocr
-from dwtsvc.imaging.imagefiles import picture
+from dwtsvc.imaging import codecs, ocr
+from dwtsvc.imaging.imagefiles import is_pdf, picture
 from dwtsvc.imaging.treatment import Cleaning
 from dwtsvc.model import Barcode, Step
 from dwtsvc.pictures import Picture
@@ -21,7 +19,6 @@ from dwtsvc.pipeline import cache
 from dwtsvc.pipeline.recipe import DRAWN_AT, Done, Judged, Original, Recipe, Task
 from dwtsvc.text import Text
 
-NICE = 10  # the scanner comes first
 MOVING = ("trim", "crop", "deskew", "rotate", "extract", "resize")
 BLANK = 0.5  # a score above it
 
@@ -32,7 +29,6 @@ def work(task: Task) -> list[Done]:
     Raises BadInput, FileAccess, Encrypted, MissingDependency, ChildProgramFailed. What an earlier run found out is
     taken from the cache, and only the picture is made anew.
     """
-    _settle()
     known = cache.load(task)
     if known is None:
         made = list(_found(task))
@@ -41,23 +37,16 @@ def work(task: Task) -> list[Done]:
     return [replace(done, picture=_repeated(task, done), cached=True) for done in known]
 
 
-@functools.cache
-def _settle() -> None:
-    """Be modest: lower priority, one thread a process."""
-    os.environ.update(OMP_THREAD_LIMIT="1", OPENBLAS_NUM_THREADS="1")
-    if sys.platform != "win32":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, NICE)
-
-
 def _found(task: Task) -> Iterator[Done]:
     recipe = task.recipe
-    image, dpi, guessed = _opened(task)
+    page = _opened(task)
+    image, dpi = page.image, page.dpi
     start, turned = _upright(image, dpi, recipe)
     parts = _parts(image, dpi, start, recipe)
     for number, first in enumerate(parts, 1):
         done = _one(task, image, dpi, first)
-        yield replace(done, part=number, parts=len(parts), turned=turned, guessed=guessed)
+        done = replace(done, part=number, parts=len(parts), turned=turned, guessed=page.guessed)
+        yield replace(done, **page.full) if page.full else done
 
 
 def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) -> Done:
@@ -171,13 +160,38 @@ def _reduction(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[Step, ..
     return (Step(name="resize", values={**size, "dpi": wanted}),)
 
 
-def _opened(task: Task) -> tuple[Image.Image, float, bool]:
-    """The page as its file has it, its dpi, and whether that is a guess. Gray and small if only text is wanted."""
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page as it was decoded; `guessed` says that nobody told its dpi. Where it has fewer pixels than the page,
+    `full` are the width, height and dpi of that."""
+
+    image: Image.Image
+    dpi: float
+    guessed: bool
+    full: dict[str, Any] | None = None
+
+
+def _opened(task: Task) -> _Page:
+    """The page as its file has it. Gray and small if only text is wanted."""
     original, recipe = task.original, task.recipe
-    gray = not (recipe.looks or original.whole)
-    least = ocr.wanted_dpi(recipe.reading) if gray and recipe.reading else 0.0
-    image, told = _image(original, gray, least)
-    return (image, told, False) if told else (image, float(ocr.guess_dpi(*image.size)), True)
+    reading = None if recipe.looks or original.whole else recipe.reading
+    image, told = _image(original, reading is not None, ocr.wanted_dpi(reading) if reading else 0.0)
+    page = _Page(image, told, False) if told else _Page(image, float(ocr.guess_dpi(*image.size)), True)
+    width, height = _size(original) if reading else image.size
+    if width <= image.width:
+        return page
+    return replace(page, full={"width": width, "height": height, "dpi": page.dpi * width / image.width})
+
+
+def _size(original: Original) -> tuple[int, int]:
+    """Width and height in pixels before anything is decoded; 0 for a page of a PDF, which comes as it is drawn."""
+    if original.raster:
+        return original.raster.width, original.raster.height or 0
+    if is_pdf(original.content):
+        return 0, 0
+    file = io.BytesIO(original.content) if isinstance(original.content, bytes) else original.content
+    with codecs.opened(file) as image:
+        return image.size
 
 
 def _image(original: Original, gray: bool, least: float) -> tuple[Image.Image, float | None]:
@@ -207,5 +221,5 @@ def _repeated(task: Task, done: Done) -> Picture | None:
     """The picture that these steps made when they were found."""
     if not (done.steps or task.original.whole):
         return None
-    image, dpi, _ = _opened(task)
-    return _picture(*_applied(done.steps, image, dpi), task)
+    page = _opened(task)
+    return _picture(*_applied(done.steps, page.image, page.dpi), task)
