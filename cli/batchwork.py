@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,7 +152,7 @@ class Batch:
         cache.prune(plan.paths.cache / "pages")
         with ExitStack() as ending:
             executor = pool.executor(wishes.executor, wishes.workers)
-            ending.callback(_end, executor)
+            ending.callback(executor.shutdown, wait=True, cancel_futures=True)
             looker = pool.ConfinedPool(1)
             ending.callback(looker.shutdown, wait=True, cancel_futures=True)
             ending.callback(self._drop_line)
@@ -332,14 +331,6 @@ def _as_ours(error: Exception) -> DwtsvcError:
         return FileAccess("A file cannot be read or written", why=str(error))
     why = f"{type(error).__name__}: {error}"
     return DwtsvcError("The input could not be worked on", why=why, hint="Please report it.")
-
-
-def _end(executor: Executor) -> None:
-    """End the workers, whatever they do. Dask's own executor cancels what it still has when it is not waited for."""
-    if pool.is_elsewhere(executor):
-        executor.shutdown(wait=False)
-    else:
-        executor.shutdown(wait=True, cancel_futures=True)
 
 
 class _Watched(Source):

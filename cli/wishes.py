@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dwtsvc.splitting import Splitter
 
 CROPS, THRESHOLDS, PARTS = ("paper", "content"), ("otsu", "sauvola"), ("photos", "book")
-NEEDS_BARCODES = ("patch", "patcht", "barcode", "asn")
+WITHOUT_BARCODES = frozenset(("text", "black", "blank", "size", "every"))  # separators; all others are codes
 CONFORMANCE = {"pdf": None, "pdfa": "pdfa-2b", "pdfa-2": "pdfa-2b", "pdfa-3": "pdfa-3b"}
 
 
@@ -85,13 +85,14 @@ class Wishes:
         if self.ocr or "text" in kinds | reads:
             reading = ocr.Reading(languages=settings.language, tessdata=settings.tessdata, fast=self.fast)
             ocr.check(reading)
-        codes = "barcode" in reads or bool(kinds.intersection(NEEDS_BARCODES))
+        codes = "barcode" in reads or bool(kinds - WITHOUT_BARCODES)
         judged = self.drop_blank or self.receipt or bool(kinds & {"blank", "black"}) or codes
         return Recipe(
             orient=self.rotate_pages,
             parting=self.parts or "none",
             cleaning=self._cleaning(),
             judge=judged,
+            measure=self.receipt,
             barcodes=() if codes else None,
             reading=reading,
             skip_blank=judged,

@@ -117,7 +117,7 @@ class NamedPages(NamedStack):
     def _write(self, number: int, page: PageInfo, store: PageStore, text: Text | None) -> Path:
         self.abort()  # the file that was begun to see whether one can be
         self._part = _first_free(self._names(number))
-        write_whole(self._part, page, store, self._encoder)
+        write_whole(self._part, page, store, self._encoder, text)
         return self._part.target
 
 

@@ -120,8 +120,6 @@ def date_string(when: datetime) -> bytes:
 
 def xml_text(text: str) -> str:
     """Text for XML, without the control characters that XML cannot hold."""
-    from xml.sax.saxutils import escape  # it imports an HTTP client, which most PDFs can do without
-
     clean = text.encode("utf-16", "replace").decode("utf-16")
     held = "".join(letter for letter in clean if letter >= " " or letter in "\t\n\r")
     return escape(held.translate({0xFFFE: None, 0xFFFF: None}), quote=False)

@@ -115,7 +115,7 @@ class ConfinedPool(ThreadPoolExecutor):
                 child.close()
             self._here.child = child = PageWorker(self._memory)
             self._children.add(child)
-        for _ in child.call(_work_in, (self._folder.name,), many=False, timeout=self._timeout, name="The page"):
+        for _ in child.call(_work_in, (self._folder.name,), many=False, timeout=PAGE_TIMEOUT, name="The page"):
             pass
         return child
 
@@ -144,24 +144,25 @@ def executor(address: str = "", workers: int | None = None) -> Executor:
     return _dask(address.removeprefix(DASK))
 
 
-def is_elsewhere(executor: Executor) -> bool:
-    """Whether it may run where this machine's files are not."""
-    return not isinstance(executor, ConfinedPool | ThreadPoolExecutor)
-
-
-class Dask(Executor):
-    """The workers of a Dask scheduler. When it ends, what is still in work there is given up."""
+class Elsewhere(Executor):
+    """The workers of a Dask scheduler, where this machine's files are not."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
-        self._executor: Executor = client.get_executor(pure=False)
+        self._client, self._executor = client, client.get_executor(pure=False)
 
     def submit(self, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> Future[T]:
-        return self._executor.submit(function, *arguments, **named)
+        made: Future[T] = self._executor.submit(function, *arguments, **named)
+        return made
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._executor.shutdown(wait=wait and not cancel_futures)  # it knows no `cancel_futures`
+        """Dask cancels what it still has when it is not waited for."""
+        self._executor.shutdown(wait=wait and not cancel_futures)
         self._client.close()
+
+
+def is_elsewhere(executor: Executor) -> bool:
+    """Whether it runs where this machine's files are not."""
+    return isinstance(executor, Elsewhere)
 
 
 def _dask(address: str) -> Executor:
@@ -172,9 +173,9 @@ def _dask(address: str) -> Executor:
             "Dask is not installed", why=str(error), hint="Install it: pip install 'dwtsvc[dask]'"
         ) from error
     try:
-        client: Any = Client(f"tcp://{address}", timeout=CONNECT_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(f"tcp://{address}", timeout=CONNECT_TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ServiceNotRunning(
             f"No Dask scheduler answers at {address}", why=str(error), hint="Start one: dask scheduler"
         ) from error
-    return Dask(client)
+    return Elsewhere(client)

@@ -100,7 +100,7 @@ class Facts:
             height=raster.height,
             dpi=_rounded(done.dpi if done else raster.dpi),
             skew=_rounded(judged.skew) if judged else None,
-            blur=_rounded(1 - judged.sharpness) if judged else None,
+            blur=_rounded(1 - judged.sharpness) if judged and judged.sharpness is not None else None,
             blank=_rounded(judged.blank) if judged else None,
             confidence=_rounded(sheet.text.confidence) if sheet.text else None,
         )

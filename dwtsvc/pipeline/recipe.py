@@ -19,8 +19,8 @@ class Recipe:
     """What a page worker does, in this order: turn upright, part, clean, judge, read barcodes, read text.
 
     `orient` turns pages by what their text says; `parting` makes several pages of one: "photos" or "book"; `judge` asks
-    whether a page is blank or black, how it leans and how sharp it is; `barcodes` are the types to read, () for all;
-    `reading` says how text is read, from a copy that was cleaned as `for_reading` says; not on blank pages with
+    whether a page is blank or black, `measure` also how it leans and how sharp it is; `barcodes` are the types to read,
+    () for all; `reading` says how text is read, from a copy that was cleaned as `for_reading` says; not on blank pages with
     `skip_blank`. `store_dpi` reduces what is richer. A page made anew from a JPEG becomes one of `quality`, every other
     stays lossless.
     """
@@ -29,6 +29,7 @@ class Recipe:
     parting: str = "none"
     cleaning: Cleaning = field(default_factory=Cleaning)
     judge: bool = False
+    measure: bool = False
     barcodes: tuple[str, ...] | None = None
     reading: Reading | None = None
     for_reading: Cleaning = field(default_factory=Cleaning)
@@ -44,6 +45,7 @@ class Recipe:
             or self.parting != "none"
             or self.cleaning != Cleaning()
             or self.judge
+            or self.measure
             or self.barcodes is not None
             or self.store_dpi is not None
         )
@@ -86,14 +88,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """`blank` is 0 to 1, above 0.5 it is, for `reason`; `black` for a sheet that is all black; `skew` in degrees;
-    `sharpness` is 0 to 1."""
+    """`blank` is 0 to 1, above 0.5 it is, for `reason`; `black` for a sheet that is all black; `skew` in degrees
+    and `sharpness`, 0 to 1, are None where they were not measured."""
 
     blank: float
     reason: str
     black: bool
-    skew: float
-    sharpness: float
+    skew: float | None = None
+    sharpness: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

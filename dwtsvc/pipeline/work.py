@@ -54,7 +54,7 @@ def _one(task: Task, image: Image.Image, dpi: float, first: tuple[Step, ...]) ->
     raw, raw_dpi = _applied(first, image, dpi)
     now, then = _cleaned(raw, raw_dpi, recipe.cleaning)
     now_dpi = raw_dpi
-    judged = _judged(raw, raw_dpi) if recipe.judge or recipe.skip_blank else None
+    judged = _judged(raw, recipe)
     text = None if _nothing_to_read(recipe, judged) else _text(now, now_dpi, recipe)
     last = _reduction(now, now_dpi, recipe)
     now, now_dpi = _applied(last, now, now_dpi)
@@ -97,18 +97,18 @@ def _parts(image: Image.Image, dpi: float, start: tuple[Step, ...], recipe: Reci
     return [(*start, *steps) for steps in found] or [start]
 
 
-def _judged(image: Image.Image, dpi: float) -> Judged:
+def _judged(image: Image.Image, recipe: Recipe) -> Judged | None:
+    if not (recipe.judge or recipe.measure or recipe.skip_blank):
+        return None
     from dwtsvc.imaging import judge
-    from dwtsvc.imaging.focus import sharpness
 
     blank = judge.blank(image)
-    return Judged(
-        blank=blank.score,
-        reason=blank.reason,
-        black=judge.black_sheet(image).black,
-        skew=judge.skew(image),
-        sharpness=sharpness(image).score,
-    )
+    found = Judged(blank=blank.score, reason=blank.reason, black=judge.black_sheet(image).black)
+    if not recipe.measure:
+        return found
+    from dwtsvc.imaging.focus import sharpness
+
+    return replace(found, skew=judge.skew(image), sharpness=sharpness(image).score)
 
 
 def _barcodes(image: Image.Image, dpi: float, recipe: Recipe) -> tuple[Barcode, ...]:

@@ -94,7 +94,7 @@ def check_boxes(text: Text | None, page: Image.Image, most: int = 4) -> None:
         seen = [side + start for side, start in zip(ink(page.crop(around)), around[:2] * 2, strict=True)]
         for told, found in zip((left, top, right), seen[:3], strict=True):
             assert abs(told - found) <= most, word
-        assert -most <= bottom - seen[3] <= (seen[3] - seen[1]) / 3, word
+        assert -most <= bottom - seen[3] <= (seen[3] - seen[1]) / 2, word
 
 
 CLEAN = Cleaning(deskew=True, crop="content", despeckle=True, whiten=True)
