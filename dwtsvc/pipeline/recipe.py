@@ -20,9 +20,9 @@ class Recipe:
 
     `orient` turns pages by what their text says; `parting` makes several pages of one: "photos" or "book"; `judge` asks
     whether a page is blank or black, `measure` also how it leans and how sharp it is; `barcodes` are the types to read,
-    () for all; `reading` says how text is read, from a copy that was cleaned as `for_reading` says; not on blank pages
-    with `skip_blank`. `store_dpi` reduces what is richer. A page made anew from a JPEG becomes one of `quality`, every other
-    stays lossless.
+    () for all; `reading` says how text is read, from a copy that was cleaned as `for_reading` says, but not on blank
+    pages with `skip_blank`. `store_dpi` reduces what is richer. A page made anew from a JPEG becomes one of `quality`,
+    every other stays lossless.
     """
 
     orient: bool = False
