@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dwtsvc.buffer import Buffer, Leaf
+from dwtsvc.buffer import Leaf
 from dwtsvc.errors import BadInput, TooLarge, TooMany
 from dwtsvc.jobs import Jobs
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.sealing import Seal
 from dwtsvc.server.holdings import ACTIVE_JOBS, ACTIVE_JOBS_OF_A_SITE, Holdings, Limits
-from dwtsvc.server.loading import load
+from dwtsvc.server.parsing import file_pictures
 from dwtsvc.server.thumbs import PAGE_PIXELS, Thumbs
 from dwtsvc.store import PageStore
 
@@ -58,14 +58,12 @@ def test_the_sizes_are_those_of_the_limit() -> None:
     assert pixels == [PAGE_PIXELS, PAGE_PIXELS + 1, 100 * PAGE_PIXELS]
 
 
-def test_a_file_is_loaded_up_to_so_many_pixels_a_page_and_above_not_decoded(store: PageStore) -> None:
-    buffer = Buffer(store, store.begin({}))
+def test_a_file_is_loaded_up_to_so_many_pixels_a_page_and_above_not_decoded() -> None:
     for size in (ABOVE, FAR_ABOVE):
         with pytest.raises(BadInput, match="too large"):
-            load(buffer, claiming(*size))
-    assert not buffer.leaves
-    [leaf] = load(buffer, png(*AT))
-    assert (leaf.page.raster.width, leaf.page.raster.height) == AT
+            next(file_pictures(claiming(*size), 200.0, False, None))
+    [picture] = file_pictures(png(*AT), 200.0, False, None)
+    assert (picture.raster.width, picture.raster.height) == AT
 
 
 @pytest.mark.parametrize("box", [BOX, (0, 0)])
