@@ -90,6 +90,9 @@ class Documents:
                 opened.used = monotonic()
                 return opened.buffer
             seal = _seal(stored, password)
+            if not self._store.folder(stored.owner).is_dir():  # somebody deleted it by hand
+                del self._known[uid]
+                self._find(bucket, uid)
             self._store.resume(stored.owner, seal=seal)
             return self._keep(uid, Buffer(self._store, stored.owner), password)
 

@@ -23,6 +23,7 @@ from dwtsvc.errors import (
     DwtsvcError,
     JobDeleted,
     ServiceRestarted,
+    TooLarge,
     TooMany,
     UnknownItem,
     UnknownJob,
@@ -33,6 +34,7 @@ from dwtsvc.jobs import Develop, Developed, Job, Jobs, Pending
 from dwtsvc.model import JobState, ScanRequest
 from dwtsvc.records import BadRecord, pack, unpack
 from dwtsvc.sealing import BrokenSeal
+from dwtsvc.server.thumbs import PAGE_PIXELS
 from dwtsvc.store import LeftBehind, PageStore
 
 ACTIVE_JOBS_OF_A_SITE = 4
@@ -194,6 +196,7 @@ class Holdings:
         def within(page: PageReady, request: ScanRequest) -> Developed:
             if next(numbers) > self._limits.pages:
                 raise TooMany(f"A job has at most {self._limits.pages} pages", hint="Begin another for the rest.")
+            _check_pixels(page)
             self.check_room(bucket, site=site, jobs=False)
             return develop(page, request)
 
@@ -336,7 +339,8 @@ class Holdings:
 
     def _room(self, used: int) -> int:
         """Bytes that all pages may take, now."""
-        free = shutil.disk_usage(self._store.root).free
+        root = self._store.root  # which somebody may have deleted; the next job makes it again
+        free = shutil.disk_usage(next(each for each in (root, *root.parents) if each.is_dir())).free
         return min(self._limits.all, (free + used) * self._limits.share // 100)
 
     def end_idle(self) -> None:
@@ -366,3 +370,14 @@ class Holdings:
         with self._lock:
             self._held = {uid: held for uid, held in self._held.items() if held.job.id not in gone}
             self._left = {key: left for key, left in self._left.items() if left.owner not in gone}
+
+
+def _check_pixels(page: PageReady) -> None:
+    """Raises TooLarge for a page that could not be shown or edited later."""
+    width, height = page.raster.width, page.raster.height or 0
+    if width * height > PAGE_PIXELS:
+        raise TooLarge(
+            f"A page has {width} x {height} pixels",
+            why=f"the service takes {PAGE_PIXELS:,}",
+            hint="Scan a smaller area or with fewer dots per inch, or with `dwtsvc scan`.",
+        )

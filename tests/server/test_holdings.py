@@ -17,6 +17,7 @@ from dwtsvc.errors import (
     PaperJam,
     ScannerBusy,
     ServiceRestarted,
+    TooLarge,
     TooMany,
     UnknownItem,
     UnknownJob,
@@ -222,6 +223,19 @@ def test_a_job_has_so_many_pages_and_says_why_it_was_stopped(place: Place, fed: 
     else:
         with pytest.raises(TooMany, match="at most 3 pages"):
             held.job.page(kept)
+
+
+@pytest.mark.parametrize(("most", "taken"), [(413 * 585, True), (413 * 585 - 1, False), (413 * 585 // 100, False)])
+def test_a_page_has_so_many_pixels_and_no_more(
+    place: Place, monkeypatch: pytest.MonkeyPatch, most: int, taken: bool
+) -> None:
+    monkeypatch.setattr(holdings_module, "PAGE_PIXELS", most)
+    held = place.begin(query="pages=1")
+    held.job.wait()
+    assert len(held.job.pages) == taken
+    if not taken:
+        with pytest.raises(TooLarge, match="413 x 585 pixels"):
+            held.job.page(0)
 
 
 def test_a_job_that_runs_too_long_is_stopped_and_says_so(place: Place) -> None:

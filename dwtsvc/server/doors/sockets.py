@@ -119,6 +119,8 @@ def _block() -> list[Opening]:
 
 def _open(scheme: Scheme, host: str, port: int) -> Opening:
     door = Door(scheme=scheme, host=host, port=port, state="open")
+    if ip_address(host).is_unspecified:  # it would collide with our own doors, and no Host of a client would be it
+        return Opening(replace(door, state="failed", reason="name the address of one network card"), None)
     try:
         return Opening(door, _listen(host, port))
     except OSError as error:

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    ValidationException,
+)
 
 from dwtsvc.errors import BadArguments, DwtsvcError, TooLarge, TooMany, UnknownCoding, UnknownItem, WrongMethod
 from dwtsvc.server import faults
@@ -45,6 +50,8 @@ def of_litestar(error: Exception, method: str = "", names: Mapping[str, str] = N
             return UnknownItem("There is nothing at this address", hint="See /schema/openapi.json.")
         kind = _BY_STATUS.get(error.status_code, BadArguments)
         return kind("The request cannot be understood", why=error.detail)
+    if type(error) is InternalServerException:  # the client went away before its body was here
+        return BadArguments("The body of the request broke off")
     return faults.known(error)
 
 
