@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from typer._click import Context
 from typer.core import TyperGroup
 
+from dwtsvc.imaging.pagecodes import PageCodes
 from dwtsvc_cli import choices
 from dwtsvc_cli.barcodesheet import sheet
 
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dwtsvc.errors import DwtsvcError
-    from dwtsvc.imaging.barcodepages import ReadPage
     from dwtsvc.model import Barcode
     from dwtsvc.outputs import Names
     from dwtsvc.parts import PartFile
-    from dwtsvc_cli.inputs import Input
 
 
 class _Reader(TyperGroup):
@@ -101,8 +99,8 @@ def barcode(
       dwtsvc barcode sheet PATCHT -o separator.pdf
     """
     from dwtsvc.errors import BadArguments
-    from dwtsvc.imaging.barcode import checked
     from dwtsvc_cli import output
+    from dwtsvc_cli.barcodelanes import Lanes, Reading
     from dwtsvc_cli.inputs import inputs as listed
 
     if context.invoked_subcommand:
@@ -112,18 +110,21 @@ def barcode(
     wanted = None if types is None else types.lower().replace(",", " ").split()
     if wanted == []:
         raise BadArguments("--types names no type", hint="For example: --types code128,qr")
-    checked(wanted, engine)
+    if wanted or engine != "auto":
+        _check(wanted, engine)
     found, code = False, 0
     with _Drawings(draw, force) as drawings:
-        for each in listed(inputs):
-            result = _Result(each, dpi=dpi, gray=draw is None)
-            for page in result.pages(wanted, engine):
-                result.add(page, drawings)
-                if not json:
-                    _say_lines(each.name, page)
-            _finish(result, json=json, quiet=quiet)
-            found = found or bool(result.barcodes)
-            code = code or (result.error.exit_code if result.error else 0)
+        named = listed(inputs)
+        with Lanes(named, Reading(types=wanted, engine=engine, dpi=dpi, draw=drawings.format)) as lanes:
+            for index, each in enumerate(named):
+                result = _Result(each.name)
+                for page in lanes.pages(index):
+                    result.add(page, drawings)
+                    if not json and isinstance(page, PageCodes):
+                        _say_lines(each.name, page)
+                _finish(result, json=json, quiet=quiet)
+                found = found or bool(result.barcodes)
+                code = code or (result.error.exit_code if result.error else 0)
     if not (found or code or quiet or json):
         output.tell("dwtsvc: No barcode was found")
     raise typer.Exit(code or (0 if found else 1))
@@ -133,31 +134,29 @@ def barcode(
 class _Result:
     """What became of one input so far."""
 
-    input: Input
-    dpi: int
-    gray: bool
+    name: str
     barcodes: list[dict[str, Any]] = field(default_factory=list)
     drawn: list[str] = field(default_factory=list)
     error: DwtsvcError | None = None
 
-    def pages(self, types: list[str] | None, engine: str) -> Iterator[ReadPage]:
-        """The pages up to the first that cannot be read; only faults of the input are kept as its error."""
-        from dwtsvc.errors import BadInput, Encrypted, FileAccess
-        from dwtsvc.imaging.barcodepages import read_pages
-
-        try:
-            yield from read_pages(self.input.load(), types=types, engine=engine, dpi=self.dpi, gray=self.gray)
-        except (BadInput, Encrypted, FileAccess) as error:
-            self.error = error
-
-    def add(self, page: ReadPage, drawings: _Drawings) -> None:
+    def add(self, page: PageCodes | DwtsvcError, drawings: _Drawings) -> None:
+        if not isinstance(page, PageCodes):
+            self.error = page
+            return
         self.barcodes += [_plain(code, page) for code in page.barcodes]
-        if page.barcodes and drawings.wanted:
+        if page.drawn:
             self.drawn.append(str(drawings.add(page)))
 
 
-def _plain(code: Barcode, page: ReadPage) -> dict[str, Any]:
-    from dwtsvc.imaging.barcodepages import in_mm
+def _check(types: list[str] | None, engine: str) -> None:
+    """Refuse wrong words before anything is read. Nothing else of the readers is needed in this process."""
+    from dwtsvc.imaging.barcode import checked
+
+    checked(types, engine)
+
+
+def _plain(code: Barcode, page: PageCodes) -> dict[str, Any]:
+    from dwtsvc.imaging.pagecodes import in_mm
 
     return {
         "text": code.text,
@@ -170,7 +169,7 @@ def _plain(code: Barcode, page: ReadPage) -> dict[str, Any]:
     }
 
 
-def _say_lines(name: str, page: ReadPage) -> None:
+def _say_lines(name: str, page: PageCodes) -> None:
     from dwtsvc_cli import output
 
     for code in page.barcodes:
@@ -192,13 +191,13 @@ def _finish(result: _Result, *, json: bool, quiet: bool) -> None:
         for path in result.drawn:
             output.tell(f"Drawn: {_one_line(path)}")
     if error := result.error:
-        output.tell(f"dwtsvc: {_one_line(result.input.name)}: {_one_line(str(error))}")
+        output.tell(f"dwtsvc: {_one_line(result.name)}: {_one_line(str(error))}")
         if error.hint:
             output.tell(f"  {error.hint}")
 
 
 def _line(result: _Result) -> dict[str, Any]:
-    said: dict[str, Any] = {"input": result.input.name, "barcodes": result.barcodes}
+    said: dict[str, Any] = {"input": result.name, "barcodes": result.barcodes}
     if result.drawn:
         said["drawn"] = result.drawn
     if error := result.error:
@@ -211,7 +210,7 @@ class _Drawings:
     """The files of `--draw`. The first name is reserved before anything is read, so that it is refused at once."""
 
     def __init__(self, name: str | None, force: bool) -> None:
-        self.wanted = name is not None
+        self.format = ""
         self._names: Names | None = None
         self._next: PartFile | None = None
         if name is not None:
@@ -223,7 +222,7 @@ class _Drawings:
         from dwtsvc.outputs import NamePattern, Names
         from dwtsvc.suffixes import format_of
 
-        self._format = format_of(name)
+        self.format = format_of(name)
         self._names = Names(NamePattern(name, device="barcode", when=datetime.now()), force=force, next_free=False)
         self._next = self._names.reserve()
 
@@ -234,15 +233,13 @@ class _Drawings:
         if self._next:
             self._next.abort()
 
-    def add(self, page: ReadPage) -> Path:
-        from dwtsvc.imaging.barcodepages import outlined
-        from dwtsvc.imaging.codecs import encode
+    def add(self, page: PageCodes) -> Path:
         from dwtsvc.parts import writing
 
         assert self._names is not None
         self._next = part = self._next or self._names.reserve()
         with writing(part.target):
-            encode(outlined(page.image, page.barcodes), self._format, part.file, dpi=page.dpi or 0)
+            part.file.write(page.drawn)
         part.commit()
         self._next = None
         return part.target

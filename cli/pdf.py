@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,9 +11,6 @@ import typer
 from dwtsvc_cli.pdfoptions import Each, Force, Input, Json, NextFree, Output, Pages, Password, Undoable, Which
 
 if TYPE_CHECKING:
-    from dwtsvc.imaging.pdfedit import Edited
-    from dwtsvc.imaging.pdflarge import LargeEdited, LargeSource
-    from dwtsvc.imaging.pdfsource import PdfSource
     from dwtsvc_cli.pdffiles import Target
 
 app = typer.Typer(
@@ -48,19 +44,12 @@ def merge(
       dwtsvc pdf merge cover.pdf report.pdf:2-5,9- -o sent.pdf
     """
     from dwtsvc.errors import BadArguments
-    from dwtsvc.imaging.pageranges import parse
-    from dwtsvc.imaging.pdfedit import merge
-    from dwtsvc_cli.pdffiles import editable, is_large
 
     if output is None:
         raise BadArguments("Where to write the result is not said", hint="Give -o FILE.")
     target = _target(output, force, next_free, json, undoable and "merge")
     named = [_pages_of(text) for text in inputs]
-    large = is_large(path for path, _ in named)
-    with ExitStack() as stack:
-        sources: list[Any] = [stack.enter_context(editable(path, password, large=large)) for path, _ in named]
-        chosen = [parse(pages, len(source)) for source, (_, pages) in zip(sources, named, strict=True)]
-        target.deliver(merge(list(zip(sources, chosen, strict=True))), named[0][0])
+    _edit("merge", [path for path, _ in named], password, target, *(pages for _, pages in named))
 
 
 @app.command()
@@ -81,21 +70,9 @@ def split(
 
       dwtsvc pdf split stack.pdf --every 2 -o 'sheet-{n}.pdf'
     """
-    from dwtsvc.imaging.pdfedit import pick, split
-    from dwtsvc_cli.pdffiles import editable, pattern_of
+    from dwtsvc_cli import pdfparts
 
-    target = _target(_not_a_pipe(output), force, next_free, json)
-    names = target.names(output)
-    with editable(pdf, password) as source:
-        chunks = split(len(source), every=every)
-        pattern = pattern_of(output)
-        target.refuse_taken([pattern.path(number) for number in range(1, len(chunks) + 1)])
-        told: set[str] = set()
-        for chunk in chunks:
-            edited = pick(source, chunk)
-            edited.notes = [note for note in edited.notes if note not in told]
-            told.update(edited.notes)
-            target.write(edited, names.reserve())
+    pdfparts.split(pdf, password, every, _target(_not_a_pipe(output), force, next_free, json))
 
 
 @app.command()
@@ -119,15 +96,8 @@ def extract(
 
       dwtsvc pdf extract report.pdf odd -o fronts.pdf
     """
-    from dwtsvc.imaging.pageranges import parse
-    from dwtsvc.imaging.pdfedit import pick
-
-    _edit(
-        pdf,
-        password,
-        _target(output, force, next_free, json, undoable and f"extract {pages}"),
-        lambda source: pick(source, parse(pages, len(source))),
-    )
+    target = _target(output, force, next_free, json, undoable and f"extract {pages}")
+    _edit("extract", [pdf], password, target, pages)
 
 
 @app.command()
@@ -149,15 +119,8 @@ def delete(
 
       dwtsvc pdf delete report.pdf last --force
     """
-    from dwtsvc.imaging.pageranges import left
-    from dwtsvc.imaging.pdfedit import pick
-
-    _edit(
-        pdf,
-        password,
-        _target(output, force, next_free, json, undoable and f"delete {pages}"),
-        lambda source: pick(source, left(pages, len(source))),
-    )
+    target = _target(output, force, next_free, json, undoable and f"delete {pages}")
+    _edit("delete", [pdf], password, target, pages)
 
 
 @app.command()
@@ -179,15 +142,8 @@ def reorder(
 
       dwtsvc pdf reorder stack.pdf last,rest -o last-first.pdf
     """
-    from dwtsvc.imaging.pageranges import order
-    from dwtsvc.imaging.pdfedit import pick
-
-    _edit(
-        pdf,
-        password,
-        _target(output, force, next_free, json, undoable and f"reorder {pages}"),
-        lambda source: pick(source, order(pages, len(source))),
-    )
+    target = _target(output, force, next_free, json, undoable and f"reorder {pages}")
+    _edit("reorder", [pdf], password, target, pages)
 
 
 @app.command()
@@ -211,18 +167,12 @@ def rotate(
       dwtsvc pdf rotate scan.pdf 180 --pages even -o upright.pdf
     """
     from dwtsvc.errors import BadArguments
-    from dwtsvc.imaging.pageranges import parse
-    from dwtsvc.imaging.pdfedit import rotate
 
     turns = {"right": 90, "left": 270, "90": 90, "180": 180, "270": 270}
     if turn not in turns:
         raise BadArguments(f"A page cannot be turned by '{turn}'", hint=f"Choose one of: {', '.join(turns)}.")
-    _edit(
-        pdf,
-        password,
-        _target(output, force, next_free, json, undoable and f"rotate {turn} --pages {pages}"),
-        lambda source: rotate(source, parse(pages, len(source)), turns[turn]),
-    )
+    target = _target(output, force, next_free, json, undoable and f"rotate {turn} --pages {pages}")
+    _edit("rotate", [pdf], password, target, turns[turn], pages)
 
 
 @app.command()
@@ -257,7 +207,6 @@ def encrypt(
       dwtsvc pdf encrypt offer.pdf --password see --owner-password own --allow print -o locked.pdf
     """
     from dwtsvc.errors import BadArguments
-    from dwtsvc.imaging.pdfedit import encrypt
     from dwtsvc_cli.pdffiles import PASSWORD_VARIABLE, new_password
 
     target = _target(output, force, next_free, json)
@@ -266,7 +215,7 @@ def encrypt(
         hint = f"Give it with --password, or in the environment as {PASSWORD_VARIABLE}."
         raise BadArguments("To encrypt a PDF needs a password", hint=hint)
     words = [word.strip() for word in allow.split(",") if word.strip() not in ("", "none")]
-    _edit(pdf, None, target, lambda source: encrypt(source, chosen, owner=owner_password or "", allow=words))
+    _edit("encrypt", [pdf], None, target, chosen, owner_password or "", words)
 
 
 @app.command()
@@ -285,9 +234,7 @@ def decrypt(
 
       dwtsvc pdf decrypt locked.pdf -o open.pdf
     """
-    from dwtsvc.imaging.pdfedit import decrypt
-
-    _edit(pdf, password, _target(output, force, next_free, json, undoable and "decrypt"), decrypt)
+    _edit("decrypt", [pdf], password, _target(output, force, next_free, json, undoable and "decrypt"))
 
 
 @app.command()
@@ -315,15 +262,15 @@ def metadata(
 
       dwtsvc pdf metadata letter.pdf --clear --force
     """
-    from dwtsvc.imaging.pdfedit import set_metadata
-
     given = {"title": title, "author": author, "subject": subject, "keywords": keywords}
     changes = {name: text for name, text in given.items() if text is not None}
     if changes or clear:
         target = _target(output, force, next_free, json, undoable and "metadata")
-        _edit(pdf, password, target, lambda source: set_metadata(source, changes, clear=clear))
+        _edit("metadata", [pdf], password, target, changes, clear)
     else:
-        _show_metadata(pdf, password, json)
+        from dwtsvc_cli import pdflooks
+
+        pdflooks.show_metadata(pdf, password, json)
 
 
 @app.command()
@@ -364,12 +311,10 @@ def images(
 
       dwtsvc pdf images scan.pdf --pages 1-3 -o 'photo-{n:03}'
     """
-    from dwtsvc_cli import pdflooks
-    from dwtsvc_cli.pdffiles import opened
+    from dwtsvc_cli import pdfparts
 
     target = _target(_not_a_pipe(output), force, False, json) if output else None
-    with opened(pdf, password) as source:
-        pdflooks.show_or_write_images(source, pages, target, json)
+    pdfparts.images(pdf, password, pages, target, json)
 
 
 @app.command()
@@ -537,13 +482,12 @@ def verify(
         raise typer.Exit(1)
 
 
-def _edit(
-    pdf: Path, password: str | None, target: Target, change: Callable[[PdfSource | LargeSource], Edited | LargeEdited]
-) -> None:
-    from dwtsvc_cli.pdffiles import editable
+def _edit(verb: str, pdfs: Sequence[Path], password: str | None, target: Target, *how: Any) -> None:
+    """A verb of `pdfwork.edit` with the words of its command."""
+    from dwtsvc_cli.pdfchild import PdfChild
 
-    with editable(pdf, password) as source:
-        target.deliver(change(source), pdf)
+    with PdfChild(pdfs) as child:
+        target.deliver(lambda place: child.edit(verb, pdfs, password, how, place), pdfs[0])
 
 
 def _target(
@@ -568,17 +512,3 @@ def _pages_of(text: str) -> tuple[Path, str]:
     if colon and pages and not Path(text).exists() and "/" not in pages and "\\" not in pages:
         return Path(name), pages
     return Path(text), "all"
-
-
-def _show_metadata(pdf: Path, password: str | None, json: bool) -> None:
-    from dwtsvc.imaging.pdfedit import metadata
-    from dwtsvc_cli import output
-    from dwtsvc_cli.pdffiles import opened, tell_notes
-
-    with opened(pdf, password) as source:
-        found = metadata(source)
-        if json:
-            output.say_json({"input": str(pdf), "metadata": found, "notes": source.notes})
-        else:
-            tell_notes(source.notes)
-            output.table(["Name", "Value"], [[name, value] for name, value in found.items()])

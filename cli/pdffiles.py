@@ -5,32 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import TypeVar
 
 from dwtsvc.errors import BadArguments, Encrypted, FileAccess, WrongPassword
+from dwtsvc.imaging.pdfwork import Place, Written
 from dwtsvc.outputs import NamePattern, Names
 from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc_cli import output
 
-if TYPE_CHECKING:
-    from dwtsvc.imaging.pdflarge import LargeSource
-    from dwtsvc.imaging.pdfsource import PdfSource
-
 PASSWORD_VARIABLE = "DWTSVC_PDF_PASSWORD"
 Reader = TypeVar("Reader")
-
-
-class Result(Protocol):
-    """A PDF to be written: an edit's, or a smaller one. `len` is its number of pages."""
-
-    notes: list[str]
-
-    def __len__(self) -> int: ...
-    def write(self, file: BinaryIO, /) -> None: ...
+Make = Callable[[Place], Written]  # writes a file that is there and empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +44,26 @@ class Target:
             hint = "Give -o FILE; or --force alone, which replaces the PDF itself."
             raise BadArguments("Where to write the result is not said", hint=hint)
 
-    def deliver(self, edited: Result, source: Path, more: Callable[[], dict[str, Any]] = dict) -> None:
-        """Write an edited PDF whole, and tell what was mended or left behind, its name, and as JSON its pages.
-
-        `more` is asked, when it is written, for what JSON says besides.
-        """
+    def deliver(self, make: Make, source: Path) -> Written:
+        """Write a PDF whole, and tell what was mended or left behind, its name, and as JSON its pages."""
         if self.output == "-":
-            _to_standard_output(edited.write)
-            tell_notes(edited.notes)
-        else:
-            self.write(edited, self._part(source), more)
+            written = _to_standard_output(make)
+            tell_notes(written.notes)
+            return written
+        return self.write(make, self._part(source))
 
-    def write(self, edited: Result, part: PartFile, more: Callable[[], dict[str, Any]] = dict) -> None:
-        """The same into a file whose name is reserved."""
+    def write(self, make: Make, part: PartFile, told: Container[str] = ()) -> Written:
+        """The same into a file whose name is reserved; notes that were told are not told again."""
         with finishing(part):
-            edited.write(part.file)
+            written = make(Place(file=str(part.path), name=str(part.target)))
             self._keep(part)
-        tell_notes(edited.notes)
+        notes = [note for note in written.notes if note not in told]
+        tell_notes(notes)
         if self.json:
-            told = {"output": str(part.target), "pages": len(edited), "notes": edited.notes}
-            output.say_json({**told, **more()})
+            output.say_json({"output": str(part.target), "pages": written.pages, "notes": notes, **written.more})
         else:
             output.say(str(part.target))
+        return written
 
     def _keep(self, part: PartFile) -> None:
         """Keep what the part file, written but not yet in its place, will replace."""
@@ -121,32 +108,15 @@ def pattern_of(text: str) -> NamePattern:
     return NamePattern(text, device="", when=datetime.now())
 
 
-def opened(path: Path, password: str | None) -> PdfSource:
-    """A PDF for reading; see `unlocked`."""
-    from dwtsvc.imaging.pdfsource import PdfSource
-
-    return unlocked(PdfSource, path, password)
-
-
-def editable(path: Path, password: str | None, *, large: bool | None = None) -> PdfSource | LargeSource:
-    """A PDF for editing: on the disk where it is `large`, else in memory. Without a word its size decides."""
-    from dwtsvc.imaging.pdflarge import LargeSource
-
-    return unlocked(LargeSource, path, password) if is_large([path]) or large else opened(path, password)
-
-
-def is_large(paths: Iterable[Path]) -> bool:
-    """Whether files are too much to be held in memory together. One that is not there is told of by opening it."""
-    from dwtsvc.imaging.pdflarge import LARGE
-
-    sizes = [path.stat().st_size for path in paths if path.is_file()]
-    return sum(sizes) > LARGE
+def given_password(password: str | None) -> str | None:
+    """The password of the command, or that of the environment."""
+    return password or os.environ.get(PASSWORD_VARIABLE)
 
 
 def unlocked(reader: Callable[[Path, str | None], Reader], path: Path, password: str | None) -> Reader:
     """A PDF read with the password given, that of the environment, or one asked for on the terminal."""
     try:
-        return reader(path, password or os.environ.get(PASSWORD_VARIABLE))
+        return reader(path, given_password(password))
     except WrongPassword:
         raise
     except Encrypted as error:
@@ -185,14 +155,17 @@ def tell_notes(notes: list[str]) -> None:
         output.tell(f"dwtsvc: {note}")
 
 
-def _to_standard_output(write: Callable[[BinaryIO], None]) -> None:
+def _to_standard_output(make: Make) -> Written:
     """By way of a file, for a writer of PDFs must know where it is; nothing is sent of what fails half-way."""
     import shutil
     import tempfile
 
-    with tempfile.TemporaryFile() as file:
-        with writing(Path(tempfile.gettempdir(), "pdf")):
-            write(file)
-            file.seek(0)
-        shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.flush()
+    with tempfile.TemporaryDirectory(prefix="dwtsvc-") as folder:
+        path = Path(folder, "pdf")
+        with writing(path):
+            path.touch()
+            written = make(Place(file=str(path), name=str(path)))
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.flush()
+    return written

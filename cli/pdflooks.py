@@ -1,18 +1,15 @@
-"""What `dwtsvc pdf info` and `dwtsvc pdf images` show of a PDF, and the images written as files."""
+"""What `dwtsvc pdf info` and `dwtsvc pdf metadata` show of a PDF."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from dwtsvc.errors import NothingFound
-from dwtsvc.imaging.pageranges import parse
-from dwtsvc.imaging.pdfinfo import Facts, Picture, Sheet, picture_data, pictures
-from dwtsvc.imaging.pdfsource import PdfSource
-from dwtsvc.parts import PartFile
+from dwtsvc.imaging import pdfwork
+from dwtsvc.imaging.pdfinfo import Facts, Sheet
 from dwtsvc_cli import output
-from dwtsvc_cli.pdffiles import Target, finishing, pattern_of, tell_notes, unlocked
+from dwtsvc_cli.pdfchild import PdfChild
+from dwtsvc_cli.pdffiles import tell_notes, unlocked
 
 
 def show_facts(pdf: Path, password: str | None, json: bool) -> None:
@@ -47,45 +44,11 @@ def _sizes(sheets: list[Sheet]) -> list[str]:
     return [text if len(counted) == 1 else f"{text} ({count})" for text, count in counted.most_common()]
 
 
-def show_or_write_images(source: PdfSource, pages: str, target: Target | None, json: bool) -> None:
-    """Raises NothingFound where there is no image."""
-    found = list(pictures(source, sorted(set(parse(pages, len(source))))))
-    tell_notes(source.notes)
-    if not found:
-        raise NothingFound(f"{source.name} has no images on these pages")
-    if target is not None:
-        _write(source, found, target)
-    elif json:
-        for picture in found:
-            output.say_json(_record(picture))
+def show_metadata(pdf: Path, password: str | None, json: bool) -> None:
+    with PdfChild([pdf]) as child:
+        (found, notes), _ = child.read(pdfwork.metadata, pdf, password)
+    if json:
+        output.say_json({"input": str(pdf), "metadata": found, "notes": notes})
     else:
-        headings = ["Page", "Image", "Pixels", "Encoding", "Written as"]
-        output.table(headings, [_row(picture) for picture in found])
-
-
-def _row(picture: Picture) -> list[str]:
-    size = f"{picture.width} x {picture.height}"
-    return [str(picture.page), str(picture.number), size, picture.encoding, picture.suffix]
-
-
-def _record(picture: Picture) -> dict[str, Any]:
-    names = ("page", "number", "width", "height", "encoding", "suffix", "masked")
-    return {name: getattr(picture, name) for name in names}
-
-
-def _write(source: PdfSource, found: list[Picture], target: Target) -> None:
-    """One after another, so that one image is in memory. A damaged one is an error after those before it."""
-    patterns = [pattern_of(f"{target.output}.{picture.suffix}") for picture in found]
-    paths = [pattern.path(number) for number, pattern in enumerate(patterns, 1)]
-    target.refuse_taken(paths)
-    for path, picture in zip(paths, found, strict=True):
-        data = picture_data(source, picture)
-        part = PartFile(path, force=target.force)
-        with finishing(part):
-            part.file.write(data)
-        if target.json:
-            output.say_json({"output": str(part.target), **_record(picture)})
-        else:
-            output.say(str(part.target))
-        if picture.masked:
-            output.tell(f"dwtsvc: {part.target} is without the mask that makes parts of it transparent in the PDF")
+        tell_notes(notes)
+        output.table(["Name", "Value"], [[name, value] for name, value in found.items()])

@@ -95,8 +95,9 @@ class Child:
     After a call that took too long or broke it, it is `dead`, and another child is needed.
     """
 
-    def __init__(self, memory: int = MEMORY) -> None:
+    def __init__(self, memory: int = MEMORY, *, file_size: int = FILE_SIZE, open_files: int = OPEN_FILES) -> None:
         self._memory = memory
+        self._limits = {"memory": memory, "file_size": file_size, "open_files": open_files}
         self._timeout, self._name = TIMEOUT, ""
         self._late = self.dead = False
         self._process = subprocess.Popen(
@@ -118,7 +119,7 @@ class Child:
         """What the function answers, or with `many` what it yields. Raises as `run_limited`."""
         self._timeout, self._name = timeout, name
         self.dead = True  # until the answer is whole: nobody could tell the rest from the next one
-        self._send(pickle.dumps((function, arguments, many, timeout, self._memory)))
+        self._send(pickle.dumps((function, arguments, many, timeout, self._limits)))
         kind, value = self._receive()
         while kind == "item":
             yield value
@@ -225,9 +226,14 @@ def serve() -> None:
 
 
 def _answer(
-    to: BinaryIO, function: Callable[..., Any], arguments: tuple[Any, ...], many: bool, timeout: float, memory: int
+    to: BinaryIO,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    many: bool,
+    timeout: float,
+    limits: dict[str, int],
 ) -> None:
-    confine(memory=memory, file_size=FILE_SIZE, open_files=OPEN_FILES)
+    confine(**limits)
     try:
         for item in _work(function, arguments, many, timeout):
             _send(to, ("item", item))

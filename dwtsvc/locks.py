@@ -11,12 +11,20 @@ from pathlib import Path
 if sys.platform == "win32":
     import msvcrt
 
+    # Windows keeps everybody else from reading and writing what is locked, so that is a byte after the end of nearly
+    # every file, and not the first; the C library counts its place in 31 bits.
+    LOCKED = 2**31 - 16
+
     def try_lock(file: int) -> bool:
         """Lock an open file for this process without waiting; False if another holder has it."""
+        place = os.lseek(file, 0, os.SEEK_CUR)
         try:
+            os.lseek(file, LOCKED, os.SEEK_SET)
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
+        finally:
+            os.lseek(file, place, os.SEEK_SET)
         return True
 
 else:

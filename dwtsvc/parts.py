@@ -36,6 +36,11 @@ class PartFile:
             self._part = part_of(self._place)
             self.file: BinaryIO = _open_part(self._part, target)
 
+    @property
+    def path(self) -> Path:
+        """Where it is until then, for a child that writes it."""
+        return self._part
+
     def commit(self) -> Path:
         """Make the file appear. Raises FileAccess when another file took the name meanwhile."""
         with writing(self.target):

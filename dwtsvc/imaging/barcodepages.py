@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
 from dwtsvc.imaging import barcode
-from dwtsvc.imaging.imagefiles import Source, images
+from dwtsvc.imaging.codecs import encode
+from dwtsvc.imaging.imagefiles import EVERY, Share, Source, images
 from dwtsvc.imaging.pixels import plain, to_8bit
-from dwtsvc.model import MM_PER_INCH, Barcode
+from dwtsvc.model import Barcode
 
 DRAWN_AT = 300.0  # dpi for PDF pages that are not one JPEG: bars of 0.25 mm are 3 pixels wide
 OUTLINE, LABEL = (220, 0, 60), (255, 255, 255)
@@ -34,22 +36,25 @@ def read_pages(
     engine: str = "auto",
     dpi: float = DRAWN_AT,
     gray: bool = True,
+    share: Share = EVERY,
 ) -> Iterator[ReadPage]:
     """Yield every picture of an image file or PDF with its codes; one picture is in memory at a time.
 
-    `types` and `engine` as for `barcode.read`; `dpi` is for PDF pages that must be drawn, and `gray` for PDF too.
-    Raises what `barcode.read` and `imagefiles.images` raise, when the picture concerned is asked for.
+    `types` and `engine` as for `barcode.read`; `dpi` is for PDF pages that must be drawn, and `gray` for PDF too;
+    `share` as for `imagefiles.images`. Raises what `barcode.read` and `imagefiles.images` raise, when the picture
+    concerned is asked for.
     """
     wanted = barcode.checked(types, engine)
-    for number, (image, resolution) in enumerate(images(source, dpi=dpi, gray=gray), 1):
-        yield ReadPage(number, image, resolution, barcode.read(image, types=wanted, engine=engine, dpi=resolution))
+    for place, (image, resolution) in enumerate(images(source, dpi=dpi, gray=gray, share=share)):
+        found = barcode.read(image, types=wanted, engine=engine, dpi=resolution)
+        yield ReadPage(share[0] + place * share[1] + 1, image, resolution, found)
 
 
-def in_mm(code: Barcode, dpi: float | None) -> list[tuple[float, float]] | None:
-    """The corners of a code in mm from the picture's top left, to a hundredth; None where the dpi is unknown."""
-    if dpi is None:
-        return None
-    return [(round(x / dpi * MM_PER_INCH, 2), round(y / dpi * MM_PER_INCH, 2)) for x, y in code.corners]
+def drawing(page: ReadPage, format: str) -> bytes:
+    """The picture with its codes outlined, as a file of a format of `codecs.encode`."""
+    file = io.BytesIO()
+    encode(outlined(page.image, page.barcodes), format, file, dpi=page.dpi or 0)
+    return file.getvalue()
 
 
 def outlined(image: Image.Image, codes: Iterable[Barcode]) -> Image.Image:

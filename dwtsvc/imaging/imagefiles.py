@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -17,6 +18,9 @@ from dwtsvc.model import MM_PER_INCH
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 
+Share = tuple[int, int]  # the first picture, from 0, and from one to the next
+
+EVERY: Share = (0, 1)
 MAX_PAGES = 1000
 SEVERAL = frozenset({"TIFF", "GIF", "WEBP", "PNG"})  # not MPO: the rest of a camera's JPEG is its own small copies
 PDF_MARK, PDF_MARK_WITHIN = b"%PDF-", 1024  # bytes; readers allow junk before it
@@ -30,18 +34,20 @@ def images(
     password: str | None = None,
     max_pixels: int = MAX_PIXELS,
     max_pages: int = MAX_PAGES,
+    share: Share = EVERY,
 ) -> Iterator[tuple[Image.Image, float | None]]:
     """Yield each picture upright, with its dpi or None where the file tells none; each is decoded when asked for.
 
     `source` is a path, bytes or a seekable file, read from its beginning. PDF pages that are one JPEG come in its
     pixels, others are drawn at `dpi`; `gray` and `password` are for PDF too. `max_pixels` bounds each picture before it
-    is decoded, `max_pages` their number: a PDF with more is refused at once, other files after that many.
+    is decoded, `max_pages` their number: a PDF with more is refused at once, other files after that many. With a
+    `share` of (first, step) only these pictures are decoded.
     Raises BadInput, FileAccess, and for PDF Encrypted and WrongPassword, when the picture concerned is asked for.
     """
     if is_pdf(source):
-        yield from _pdf_pages(source, dpi, gray, password, max_pixels, max_pages)
+        yield from _pdf_pages(source, dpi, gray, password, max_pixels, max_pages, share)
     else:
-        yield from _frames(source, max_pixels, max_pages)
+        yield from _frames(source, max_pixels, max_pages, share)
 
 
 def count(source: Source, password: str | None = None) -> int:
@@ -112,12 +118,14 @@ def is_pdf(source: Source) -> bool:
     return PDF_MARK in head
 
 
-def _frames(source: Source, max_pixels: int, max_pages: int) -> Iterator[tuple[Image.Image, float | None]]:
+def _frames(
+    source: Source, max_pixels: int, max_pages: int, share: Share
+) -> Iterator[tuple[Image.Image, float | None]]:
     with opened(io.BytesIO(source) if isinstance(source, bytes) else source, max_pixels=max_pixels) as image:
-        for number in range(max_pages + 1):
+        for number in itertools.count(*share):
             if not _go_to(image, number):
                 return
-            if number == max_pages:
+            if number >= max_pages:
                 raise BadInput("The file has too many pictures", why=f"the limit is {max_pages}")
             check_size("a picture of the file", image.size, max_pixels)
             image.load()
@@ -136,12 +144,12 @@ def _go_to(image: Image.Image, number: int) -> bool:
 
 
 def _pdf_pages(
-    source: Source, dpi: float, gray: bool, password: str | None, max_pixels: int, max_pages: int
+    source: Source, dpi: float, gray: bool, password: str | None, max_pixels: int, max_pages: int, share: Share
 ) -> Iterator[tuple[Image.Image, float | None]]:
     with Pages(_for_pages(source), password) as pages:
         if len(pages) > max_pages:
             raise BadInput("The PDF has too many pages", why=f"{len(pages)}, the limit is {max_pages}")
-        for index in range(len(pages)):
+        for index in range(share[0], len(pages), share[1]):
             yield _pdf_page(pages, index, dpi, gray, max_pixels)
 
 

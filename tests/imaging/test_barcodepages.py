@@ -11,7 +11,8 @@ from PIL import Image, ImageChops
 
 from dwtsvc.errors import BadArguments, BadInput
 from dwtsvc.imaging import barcode
-from dwtsvc.imaging.barcodepages import in_mm, outlined, read_pages
+from dwtsvc.imaging.barcodepages import outlined, read_pages
+from dwtsvc.imaging.pagecodes import in_mm
 
 DPI = 200
 LEFT, TOP = 400, 300
