@@ -7,10 +7,10 @@ export PYTHON
 run := .venv/bin/python -m
 setup := @sh packaging/setup
 
-.PHONY: help setup scan test storm lint format bench man completions dist lock clean
+.PHONY: help setup scan test storm storm-files lint format bench man completions dist lock clean
 
 help: ## show these verbs
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 setup: ## make .venv with all that running, testing and developing need
 	$(setup) test
@@ -26,6 +26,10 @@ test: ## set up, then run the everyday tests; ARGS="tests/cli -k name" chooses
 storm: ## kill the service, its monitor and its workers while clients use it; ARGS="500 7" is how often, and a seed
 	$(setup) test
 	@$(run) tests.faults.storm $(ARGS)
+
+storm-files: ## give files made to break their readers to every command that reads; ARGS="1000 7" is how many, and a seed
+	$(setup) test
+	@$(run) tests.faults.filestorm $(ARGS)
 
 # mypy finds the command package by the name it is installed under, and new files at once, through this link.
 lint: ## check style, types, layers and spelling
