@@ -1,20 +1,23 @@
-"""The pages of the service for a person: welcome, consent, the legal notice, and the files they are made of."""
+"""The pages of the service for a person: welcome, consent, the legal notice, and the files they are made of; and
+dwtsvc.js, the client for the pages of others."""
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, delete, get, post
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
 from dwtsvc.errors import ServiceRefused, UnknownItem
 from dwtsvc.server import welcome
 from dwtsvc.server.gate import access
 from dwtsvc.server.gate.access import Access
 from dwtsvc.server.gate.grants import canonical
+from dwtsvc.version import __version__
 
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
@@ -25,7 +28,10 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 A_DAY = "public, max-age=86400"
+FOR_EVER = "public, max-age=31536000, immutable"
+ASK_FIRST = "public, no-cache"  # kept, but only used after the service has said that it is still the same
 
+KnownTag = Annotated[str | None, HeaderParameter(name="If-None-Match")]
 Origin = Annotated[str, QueryParameter(name="origin", max_length=300)]
 
 _FILES = {
@@ -33,6 +39,8 @@ _FILES = {
     "welcome.js": "text/javascript",
     "consent.js": "text/javascript",
 }
+CLIENT = WEB / "js"
+_CLIENT_MEDIA = {".js": "text/javascript", ".ts": "application/typescript"}
 _ICONS = {"favicon.svg": "image/svg+xml", "favicon.ico": "image/vnd.microsoft.icon"}
 
 
@@ -41,7 +49,8 @@ def routes(service: Service) -> list[Any]:
     page = Template((WEB / "welcome.html").read_text("utf-8"))
     files = [_file(name, media, Access.PAGE) for name, media in _FILES.items()]
     icons = [_file(name, media, Access.PUBLIC) for name, media in _ICONS.items()]
-    return [*files, *icons, _welcome(service, page), _consent(), _legal(), _health(), _look(service), _forget(service)]
+    own = [_welcome(service, page), _consent(), _legal(), _health(), _look(service), _forget(service)]
+    return [*files, *icons, *map(_client_file, client_files()), *own]
 
 
 def _file(name: str, media: str, needed: Access) -> Any:
@@ -51,6 +60,31 @@ def _file(name: str, media: str, needed: Access) -> Any:
     @get(f"/{name}", opt={"access": needed}, sync_to_thread=False, include_in_schema=False)
     def file() -> Response[bytes]:
         return Response(body, media_type=media, headers=kept)
+
+    return file
+
+
+def client_files() -> list[Path]:
+    """The modules of dwtsvc.js with their types, in the order of their names."""
+    return sorted(path for path in CLIENT.rglob("*") if path.suffix in _CLIENT_MEDIA)
+
+
+def _client_file(path: Path) -> Any:
+    """A file that any page may load. `?v=` with the version of the service lets browsers keep it for ever."""
+    body, media = path.read_bytes(), _CLIENT_MEDIA[path.suffix]
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+    @get(
+        f"/{path.relative_to(CLIENT).as_posix()}",
+        opt={"access": Access.PUBLIC},
+        sync_to_thread=False,
+        include_in_schema=False,
+    )
+    def file(v: FromQuery[str] = "", known: KnownTag = None) -> Response[bytes]:
+        headers = {"etag": tag, "cache-control": FOR_EVER if v == __version__ else ASK_FIRST}
+        if known and tag in known:
+            return Response(b"", status_code=304, headers=headers)
+        return Response(body, media_type=media, headers=headers)
 
     return file
 

@@ -1,0 +1,125 @@
+"""A web site that uses dwtsvc.js: it serves the client and its own page, and takes uploads as many servers do."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from dwtsvc.server.pages import CLIENT
+from tests.browser.rig import ELSEWHERE
+
+# As strict as a page can be that talks to a service and shows its images.
+POLICY = "default-src 'none'; script-src 'self'; connect-src *; img-src * blob:; frame-ancestors 'none'"
+PAGE = """<!doctype html><html lang="en"><title>A site</title><main><h1>A shop</h1><button id="go">Scan</button></main>
+<script type="module" src="/page.js"></script>"""
+SCRIPT = """import * as dwtsvc from "/dwtsvc.js";
+import * as webtwain from "/dwtsvc-webtwain.js";
+Object.assign(window, { dwtsvc, webtwain });
+"""
+MEDIA = {".js": "text/javascript", ".ts": "application/typescript", ".html": "text/html"}
+
+
+@dataclass
+class Site:
+    """What was sent to the site: each upload's headers and body, and how many to refuse before taking one."""
+
+    port: int = 0
+    scheme: str = "http"
+    folders: list[Path] = field(default_factory=lambda: [CLIENT])
+    page: str = PAGE
+    uploads: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    refuse: list[int] = field(default_factory=list)
+    reported: threading.Event = field(default_factory=threading.Event)
+    report: Any = None
+
+    def url(self, host: str = ELSEWHERE) -> str:
+        return f"{self.scheme}://{host}:{self.port}"
+
+    def forms(self) -> list[dict[str, tuple[str, bytes]]]:
+        """The fields of each form that was posted: file name and content."""
+        return [_fields(headers, body) for method, headers, body in self.uploads if method == "POST"]
+
+
+def _fields(headers: dict[str, str], body: bytes) -> dict[str, tuple[str, bytes]]:
+    head = f"Content-Type: {headers['content-type']}\r\n\r\n".encode()
+    parts = BytesParser(policy=HTTP).parsebytes(head + body)
+    return {
+        str(part.get_param("name", header="content-disposition")): (part.get_filename() or "", _content(part))
+        for part in parts.iter_parts()  # type: ignore[attr-defined]
+    }
+
+
+def _content(part: Any) -> bytes:
+    content: bytes = part.get_payload(decode=True)
+    return content
+
+
+@contextmanager
+def site(certificate: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """The site on a port of this machine, over https with a certificate."""
+    made = Site(scheme="https" if certificate else "http")
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/":
+                return self._answer(200, made.page.encode(), "text/html")
+            if path == "/page.js":
+                return self._answer(200, SCRIPT.encode(), "text/javascript")
+            files = [folder / path[1:] for folder in made.folders]
+            found = next((file for file in files if file.is_file()), None)
+            if found is None:
+                return self._answer(404, b"", "text/plain")
+            return self._answer(200, found.read_bytes(), MEDIA[found.suffix])
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/report":
+                made.report = json.loads(body)
+                made.reported.set()
+                return self._answer(204, b"", "text/plain")
+            with lock:
+                if made.refuse:
+                    return self._answer(made.refuse.pop(0), b"not now", "text/plain")
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                made.uploads.append((self.command, headers, body))
+                return self._answer(200, b"taken %d" % len(made.uploads), "text/plain")
+
+        do_PUT = do_POST
+
+        def _answer(self, status: int, body: bytes, media: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", media)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Security-Policy", POLICY)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    if certificate:
+        server.socket = certificate.wrap_socket(server.socket, server_side=True)
+    made.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
