@@ -8,6 +8,7 @@ run := .venv/bin/python -m
 setup := @sh packaging/setup
 
 .PHONY: help setup scan test storm storm-files lint format bench man completions dist lock clean
+.PHONY: help setup scan test storm lint format bench man completions dist types npm lock clean
 
 help: ## show these verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -61,6 +62,12 @@ completions: ## write completions/ for bash, zsh, fish and PowerShell
 dist: ## build the wheel and the source archive in dist/
 	$(setup) test
 	$(run) build --no-isolation
+
+types: ## check dwtsvc.js with TypeScript and write its .d.ts files (needs npm)
+	@sh packaging/npm/types
+
+npm: ## make the npm package of dwtsvc.js in dist/ (needs npm)
+	@sh packaging/npm/pack
 
 lock: ## resolve the Python packages anew (needs uv)
 	uv pip compile pyproject.toml --group backend --universal --generate-hashes --no-header --no-annotate -o requirements.lock

@@ -1,10 +1,13 @@
-"""A web site that uses dwtsvc.js: it serves the client and its own page, and takes uploads as many servers do."""
+"""A web site that uses dwtsvc.js: it serves the client and its own page, and takes uploads as many servers do. And what
+tests do on its page."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Page
+
 from dwtsvc.server.pages import CLIENT
-from tests.browser.rig import ELSEWHERE
+from tests.browser.rig import ELSEWHERE, PATIENCE, Running
 
 # As strict as a page can be that talks to a service and shows its images.
 POLICY = "default-src 'none'; script-src 'self'; connect-src *; img-src * blob:; frame-ancestors 'none'"
@@ -26,6 +31,14 @@ import * as webtwain from "/dwtsvc-webtwain.js";
 Object.assign(window, { dwtsvc, webtwain });
 """
 MEDIA = {".js": "text/javascript", ".ts": "application/typescript", ".html": "text/html"}
+
+SEEDS = itertools.count(1)  # each scan has a stack of its own: an empty feeder takes a while until it is refilled
+# Not by `new Function`: the page's policy forbids that, as it should.
+RUN = """async (argument) => {
+  const { service } = window;
+  try { return await (async () => { %s })(); }
+  catch (error) { return { error: error.name, code: error.code, message: error.message, hint: error.hint, action: error.action }; }
+}"""
 
 
 @dataclass
@@ -123,3 +136,32 @@ def site(certificate: ssl.SSLContext | None = None) -> Iterator[Site]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def allow(service: Running, origin: str, scopes: tuple[str, ...] = ("list", "scan", "read", "edit", "upload")) -> None:
+    headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+    asked = service.tool.post("/consent/requests", json={"scopes": list(scopes)}, headers=headers).json()["id"]
+    if service.tool.get(f"/consent/requests/{asked}", headers=headers).json()["state"] == "pending":
+        service.tool.post("/consent/decisions", json={"id": asked, "decision": "always"})
+
+
+def three_pages() -> dict[str, Any]:
+    device = f"virtual:adf?pages=3&seed={next(SEEDS)}"
+    return {"device": device, "resolution": 75, "mode": "gray", "source": "feeder"}
+
+
+def options(service: Running, **more: Any) -> dict[str, Any]:
+    scopes = ["list", "scan", "read", "edit", "upload"]
+    return {"ports": {"http": [service.http], "https": [service.https]}, "scopes": scopes, "heartbeat": 300, **more}
+
+
+def run(page: Page, code: str, argument: Any = None) -> Any:
+    return page.evaluate(RUN % code, argument)
+
+
+def wait(page: Page, code: str) -> None:
+    """Until the expression is true. Playwright's own way evaluates a text in the page, which its policy forbids."""
+    end = time.monotonic() + PATIENCE
+    while not page.evaluate(code):
+        assert time.monotonic() < end, code
+        page.wait_for_timeout(50)

@@ -3,11 +3,8 @@ restart of the service. Why there is no service to be had is in test_client_caus
 
 from __future__ import annotations
 
-import base64
 import io
-import itertools
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,19 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
+from pypdf import PdfWriter
 
-from tests.browser.client_site import Site, site
-from tests.browser.rig import PATIENCE, Running, serving, small_png
+from tests.browser.client_site import RUN, Site, allow, options, run, site, three_pages, wait
+from tests.browser.rig import Running, serving, small_png
 from tests.certs.rig import needs
-
-SEEDS = itertools.count(1)  # each scan has a stack of its own: an empty feeder takes a while until it is refilled
-# Not by `new Function`: the page's policy forbids that, as it should.
-RUN = """async (argument) => {
-  const { service } = window;
-  try { return await (async () => { %s })(); }
-  catch (error) { return { error: error.name, code: error.code, message: error.message, hint: error.hint, action: error.action }; }
-}"""
-
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Site]:
@@ -57,35 +46,6 @@ def connected(visitor: Page, service: Running, shop: Site) -> Page:
     visitor.evaluate("async (o) => void (window.service = await dwtsvc.connect(o))", options(service))
     visitor.evaluate("async () => void await (await service.buffer()).clear()")
     return visitor
-
-
-def allow(service: Running, origin: str, scopes: tuple[str, ...] = ("list", "scan", "read", "edit", "upload")) -> None:
-    headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
-    asked = service.tool.post("/consent/requests", json={"scopes": list(scopes)}, headers=headers).json()["id"]
-    if service.tool.get(f"/consent/requests/{asked}", headers=headers).json()["state"] == "pending":
-        service.tool.post("/consent/decisions", json={"id": asked, "decision": "always"})
-
-
-def three_pages() -> dict[str, Any]:
-    device = f"virtual:adf?pages=3&seed={next(SEEDS)}"
-    return {"device": device, "resolution": 75, "mode": "gray", "source": "feeder"}
-
-
-def options(service: Running, **more: Any) -> dict[str, Any]:
-    scopes = ["list", "scan", "read", "edit", "upload"]
-    return {"ports": {"http": [service.http], "https": [service.https]}, "scopes": scopes, "heartbeat": 300, **more}
-
-
-def run(page: Page, code: str, argument: Any = None) -> Any:
-    return page.evaluate(RUN % code, argument)
-
-
-def wait(page: Page, code: str) -> None:
-    """Until the expression is true. Playwright's own way evaluates a text in the page, which its policy forbids."""
-    end = time.monotonic() + PATIENCE
-    while not page.evaluate(code):
-        assert time.monotonic() < end, code
-        page.wait_for_timeout(50)
 
 
 # ---- connecting ----
@@ -260,20 +220,21 @@ def test_pages_are_scanned_moved_turned_and_put_back(connected: Page) -> None:
     assert said["told"] == ["scan", "MoveImage", "RotateLeft", "Undo", "Redo", "RemoveImages"]
 
 
-def test_the_saved_pdf_is_sound_and_holds_the_pages_in_their_order(connected: Page, tmp_path: Path) -> None:
-    text = run(
+def test_the_saved_pdf_is_sound_and_holds_the_pages_in_their_order(connected: Page, shop: Site, tmp_path: Path) -> None:
+    kind = run(
         connected,
         """const buffer = await service.buffer();
         await buffer.scan(argument);
         await buffer.move(2, 0);
         await buffer.rotateRight(0);
         const file = await buffer.save({ title: "A letter" });
-        return [file.type, btoa(String.fromCharCode(...new Uint8Array(await file.arrayBuffer())))];""",
+        await dwtsvc.upload(file, { url: "/upload", method: "PUT" });
+        return file.type;""",
         three_pages(),
     )
     file = tmp_path / "saved.pdf"
-    file.write_bytes(base64.b64decode(text[1]))
-    assert text[0] == "application/pdf"
+    file.write_bytes(shop.uploads[0][2])
+    assert kind == "application/pdf"
     subprocess.run([needs("qpdf"), "--check", str(file)], check=True, stdout=subprocess.DEVNULL)
     info = subprocess.run([needs("pdfinfo"), "-l", "3", str(file)], check=True, capture_output=True, text=True).stdout
     assert "Title:           A letter" in info and "Pages:           3" in info
@@ -294,13 +255,26 @@ def test_files_of_every_kind_come_out_and_go_in(connected: Page) -> None:
         await buffer.clear();
         await buffer.load([files.tiff, files.png]);
         const counts = [buffer.images.length];
-        await buffer.load(pdf, { at: 0, dpi: 50, gray: true });
-        counts.push(buffer.images.length, buffer.images[0].dpi, buffer.images[0].bitDepth);
+        await buffer.load(pdf, { at: 0 });
+        counts.push(buffer.images.length);
         return [Object.entries(files).map(([type, file]) => [type, file.type]), counts];""",
         three_pages(),
     )
     assert said[0] == [[kind, f"image/{kind}"] for kind in ("tiff", "png", "jpeg", "bmp", "webp")]
-    assert said[1] == [4, 7, 50, 8]
+    assert said[1] == [4, 7]
+
+
+def test_a_pdf_is_drawn_at_the_resolution_that_is_asked_for(connected: Page) -> None:
+    drawn = PdfWriter()
+    drawn.add_blank_page(144, 72)
+    drawn.encrypt("secret")
+    file = io.BytesIO()
+    drawn.write(file)
+    code = """const buffer = await service.buffer(), file = new Blob([Uint8Array.from(argument)]);
+    const locked = await buffer.load(file).catch((error) => error.code);
+    await buffer.load([file], { dpi: 50, gray: true, password: "secret" });
+    return [locked, ...buffer.images.map(({ width, height, dpi, bitDepth }) => [width, height, dpi, bitDepth])];"""
+    assert run(connected, code, list(file.getvalue())) == ["encrypted", [100, 50, 50, 8]]
 
 
 def test_a_file_that_is_none_is_refused_with_its_reason(connected: Page) -> None:

@@ -1,0 +1,138 @@
+import type { Call, Capability, Device, DeviceChange, Options, Reading, ScanRequest, Source, State, Step } from "./types.js";
+import { Job } from "./scanning.js";
+/**
+ * The service, as `connect` found it. Its event `state` tells with `detail.state` when it goes away, comes back
+ * (`connected`), or comes back without consent for this page (`refused`, with `detail.error`).
+ */
+export declare class Service extends EventTarget {
+    #private;
+    options: Options;
+    /** The address of the service; another one when it comes back at another port. */
+    base: string;
+    version: string;
+    /** @type {State} */
+    state: State;
+    /** @param {Options} options @param {string} base */
+    constructor(options: Options, base: string);
+    /** Whether requests go over TLS. */
+    get encrypted(): boolean;
+    /**
+     * See that this page may use the service, which is new enough. Called by `connect`.
+     * @param {AbortSignal} [signal]
+     */
+    begin(signal?: AbortSignal): Promise<void>;
+    /** Ask the user again, after the state was `refused`. Call it from a click. @param {AbortSignal} [signal] */
+    askAgain(signal?: AbortSignal): Promise<void>;
+    /** Do nothing more; what runs in the service goes on. */
+    close(): void;
+    /**
+     * A request, with what was refused as a DwtsvcError.
+     * @param {string} path
+     * @param {Call} [call]
+     * @returns {Promise<Response>}
+     */
+    request(path: string, { method, body, headers, signal }?: Call): Promise<Response>;
+    /**
+     * @param {string} path
+     * @param {Call} [call]
+     * @returns {Promise<any>}
+     */
+    json(path: string, call?: Call): Promise<any>;
+    /**
+     * As `json`, for what an older service may not have: `not-supported` then.
+     * @param {string} path
+     * @param {Call} call
+     */
+    feature(path: string, call: Call): Promise<any>;
+    /**
+     * The events of an address until it ends; `connection-lost` if it breaks.
+     * @param {string} path
+     * @param {AbortSignal | null} [signal]
+     * @returns {AsyncGenerator<{event: string, data: any}, void, void>}
+     */
+    events(path: string, signal?: AbortSignal | null): AsyncGenerator<{
+        event: string;
+        data: any;
+    }, void, void>;
+    /**
+     * Wait until the service is there again.
+     * @param {AbortSignal | null} [signal]
+     * @returns {Promise<void>}
+     */
+    connected(signal?: AbortSignal | null): Promise<void>;
+    /** @param {{type?: number, refresh?: boolean, signal?: AbortSignal}} [wanted] `type` is a sum of scanner types */
+    devices({ type, refresh, signal }?: {
+        type?: number;
+        refresh?: boolean;
+        signal?: AbortSignal;
+    }): Promise<Device[]>;
+    /**
+     * All scanners, then those that come and go; over restarts of the service too.
+     * @param {{signal?: AbortSignal}} [options]
+     * @returns {AsyncGenerator<DeviceChange, void, void>}
+     */
+    watchDevices({ signal }?: {
+        signal?: AbortSignal;
+    }): AsyncGenerator<DeviceChange, void, void>;
+    /**
+     * What a scanner can do; `caps` are the numbers of those wanted.
+     * @param {string | Device} device
+     * @param {{caps?: number[], signal?: AbortSignal}} [options]
+     * @returns {Promise<Capability[]>}
+     */
+    capabilities(device: string | Device, { caps, signal }?: {
+        caps?: number[];
+        signal?: AbortSignal;
+    }): Promise<Capability[]>;
+    /**
+     * Scan: `for await (const page of job)`. With `job: {autoRun: false}` it waits for its `start()`.
+     * @param {ScanRequest} [request]
+     * @param {{signal?: AbortSignal}} [options] the signal cancels the scan
+     */
+    scan(request?: ScanRequest, { signal }?: {
+        signal?: AbortSignal;
+    }): Promise<Job>;
+    /** The image buffer of a name, with what is in it. The service keeps it, also over a reload. */
+    buffer(id?: string): Promise<import("./buffer.js").Buffer>;
+    /** What this site stores on this computer. */
+    documents(): Promise<import("./documents.js").Documents>;
+    /**
+     * @param {Source} page
+     * @param {{settings?: string, signal?: AbortSignal}} [options] `BestCoverage`, `Balance` or `BestSpeed`
+     * @returns {Promise<any[]>}
+     */
+    readBarcodes: (page: Source, { settings, signal }?: {
+        settings?: string;
+        signal?: AbortSignal;
+    }) => Promise<any[]>;
+    /** Its text; `not-supported` where the service cannot read. @param {Source} page @param {Reading} [how] */
+    readText: (page: Source, { signal, ...settings }?: Reading) => Promise<any>;
+    /**
+     * @param {Source} page
+     * @param {{settings?: {minBlockHeight: number, maxBlockHeight: number}, signal?: AbortSignal}} [options]
+     * @returns {Promise<{result: boolean, score: number, reason: string}>}
+     */
+    isBlank: (page: Source, { settings, signal }?: {
+        settings?: {
+            minBlockHeight: number;
+            maxBlockHeight: number;
+        };
+        signal?: AbortSignal;
+    }) => Promise<{
+        result: boolean;
+        score: number;
+        reason: string;
+    }>;
+    /**
+     * It with edits, as a file; the page itself stays as it is.
+     * @param {Source} page
+     * @param {Step[]} steps
+     * @param {{type?: string, signal?: AbortSignal}} [options]
+     */
+    edited(page: Source, steps: Step[], { type, signal }?: {
+        type?: string;
+        signal?: AbortSignal;
+    }): Promise<Blob>;
+}
+/** @param {unknown} error */
+export declare const isLost: (error: unknown) => boolean;

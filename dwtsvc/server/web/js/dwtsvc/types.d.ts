@@ -1,0 +1,443 @@
+import type { DwtsvcError } from "./errors.js";
+export type Action = "install" | "start" | "update" | "permit" | "ask" | "trust" | "secure" | "retry" | "none";
+export type Scope = "list" | "scan" | "read" | "edit" | "upload";
+export type Where = {
+    /**
+     * other ports than the usual ones
+     */
+    ports?: {
+        http?: number[];
+        https?: number[];
+    };
+    /**
+     * true: encrypted only; false: never; else a page that is encrypted prefers it
+     */
+    https?: boolean;
+    /**
+     * `127.0.0.1` if left out
+     */
+    host?: string;
+    /**
+     * told before the browser asks its user
+     */
+    onPermission?: (state: PermissionState) => void;
+    /**
+     * ends the search
+     */
+    signal?: AbortSignal;
+};
+export type Question = {
+    /**
+     * what the page needs; `list`, `scan`, `read` and `edit` if left out
+     */
+    scopes?: Scope[];
+    /**
+     * told the address of the question; false: the page opens it itself
+     */
+    onConsent?: (url: string) => unknown;
+    /**
+     * false: do not ask for consent, but throw `origin-not-allowed`
+     */
+    ask?: boolean;
+};
+export type More = {
+    /**
+     * of the service, such as `0.2`
+     */
+    minVersion?: string;
+    /**
+     * milliseconds between two looks whether the service is still there; 0 is never
+     */
+    heartbeat?: number;
+};
+export type Options = Where & Question & More;
+export type State = "connected" | "lost" | "refused" | "closed";
+export type Call = {
+    /**
+     * GET if left out
+     */
+    method?: string;
+    /**
+     * an object is sent as JSON
+     */
+    body?: BodyInit | object;
+    headers?: Record<string, string>;
+    signal?: AbortSignal | null;
+};
+export type Device = {
+    name: string;
+    type: number;
+    device: string;
+    id: string;
+    virtual: boolean;
+};
+export type DeviceChange = {
+    event: "scanners";
+    data: Device[];
+} | {
+    event: "appeared" | "vanished";
+    data: Device;
+};
+export type Capability = {
+    capability: {
+        value: number;
+        label: string;
+    };
+    [more: string]: any;
+};
+export type ScanRequest = {
+    /**
+     * of `devices()`, or its id; the last one used if left out
+     */
+    device?: string | {
+        device: string;
+    };
+    mode?: "bw" | "gray" | "color";
+    /**
+     * dpi
+     */
+    resolution?: number;
+    source?: "feeder" | "glass";
+    duplex?: boolean;
+    pageSize?: "A3" | "A4" | "A5" | "A6" | "B4" | "B6" | "Letter" | "Legal" | "Executive";
+    /**
+     * at most so many; all if left out
+     */
+    pages?: number;
+    /**
+     * by the names of the protocol; wins over those above
+     */
+    config?: Record<string, unknown>;
+    /**
+     * more keys of the REST API, such as `settings` or `caps`; not for a buffer
+     */
+    job?: Record<string, unknown>;
+};
+export type Source = string | {
+    url: string;
+};
+export type Step = {
+    name: string;
+    values?: Record<string, unknown>;
+};
+export type Reading = {
+    /**
+     * such as `eng` or `deu+eng`
+     */
+    language?: string;
+    fast?: boolean;
+    psm?: number;
+    rotate?: boolean;
+    deskew?: boolean;
+    format?: string;
+    signal?: AbortSignal;
+};
+export type Image = {
+    /**
+     * stays the same wherever the image is moved to
+     */
+    id: string;
+    /**
+     * from 0
+     */
+    index: number;
+    /**
+     * pixels
+     */
+    width: number;
+    /**
+     * pixels
+     */
+    height: number;
+    dpi: number;
+    bitDepth: number;
+    /**
+     * bytes on the disk
+     */
+    size: number;
+    tags: string[];
+    /**
+     * the edits
+     */
+    steps: Step[];
+    /**
+     * for an `<img>`, for ten minutes; `buffer.images` has fresh ones in time
+     */
+    url: string;
+};
+export type Which = number | string | Image | (number | string | Image)[];
+export type Box = {
+    left: number;
+    top: number;
+    right: number;
+    bottom: number;
+};
+export type Loading = {
+    /**
+     * before this index; at the end if left out
+     */
+    at?: number;
+    /**
+     * at which PDF pages are drawn, 200 if left out
+     */
+    dpi?: number;
+    /**
+     * draw PDF pages so
+     */
+    gray?: boolean;
+    /**
+     * of a PDF
+     */
+    password?: string;
+    signal?: AbortSignal;
+};
+export type Saving = {
+    /**
+     * PDF if left out
+     */
+    type?: "pdf" | "pdfa" | "tiff" | "png" | "jpeg" | "bmp" | "webp";
+    /**
+     * all images if left out
+     */
+    which?: Which;
+    /**
+     * of JPEG, 1 to 100
+     */
+    quality?: number;
+    /**
+     * of TIFF
+     */
+    compression?: string;
+    /**
+     * of PDF
+     */
+    title?: string;
+    signal?: AbortSignal;
+};
+export type Target = {
+    /**
+     * of the site of the page, or one that the owner of the service allows
+     */
+    url: string;
+    /**
+     * POST sends a form with the file in it, PUT the file alone
+     */
+    method?: "POST" | "PUT";
+    /**
+     * `RemoteFile` if left out
+     */
+    fieldName?: string;
+    fileName?: string;
+    /**
+     * more fields of the form
+     */
+    fields?: Record<string, string>;
+    headers?: Record<string, string>;
+};
+export type Named = {
+    name: string;
+    imageIds: string[];
+};
+export type Sending = {
+    /**
+     * send the cookies of another site than this page's
+     */
+    withCredentials?: boolean;
+    /**
+     * bytes; a larger file goes in pieces of this size, each with `Content-Range`, `X-Upload-Id`
+     * and `X-Upload-Name`. The server puts them together, in whatever order they arrive
+     */
+    segment?: number;
+    /**
+     * segments, or files, at once; 2 if left out
+     */
+    parallel?: number;
+    /**
+     * of a request that failed; 3 if left out
+     */
+    retries?: number;
+    /**
+     * bytes of the file
+     */
+    onProgress?: (progress: {
+        loaded: number;
+        total: number;
+    }) => void;
+    /**
+     * cancels
+     */
+    signal?: AbortSignal;
+};
+export type Upload = Target & Sending;
+export type Reply = {
+    status: number;
+    text: string;
+};
+export type Texts = Record<"title" | "app" | "install" | "start" | "more" | "reconnect" | "reconnecting" | "close", string>;
+export type Prompt<T> = {
+    /**
+     * what the button does: `() => connect(options)`
+     */
+    reconnect: () => Promise<T>;
+    /**
+     * why `connect` failed
+     */
+    error?: unknown;
+    appName?: string;
+    /**
+     * of a page that tells how to install the service, or of an installer
+     */
+    link?: string;
+    /**
+     * in place of the one shown
+     */
+    command?: string;
+    texts?: Partial<Texts>;
+    /**
+     * an error into the page's language
+     */
+    translate?: (error: DwtsvcError) => {
+        message: string;
+        hint: string;
+    };
+    /**
+     * closes the dialog
+     */
+    signal?: AbortSignal;
+};
+/** @import { DwtsvcError } from "./errors.js" */
+/**
+ * What a page can offer its user: install, start or update the service, permit the browser, ask for consent, trust the
+ * certificate, load the page over https, try again; or nothing.
+ * @typedef {"install" | "start" | "update" | "permit" | "ask" | "trust" | "secure" | "retry" | "none"} Action
+ */
+/** @typedef {"list" | "scan" | "read" | "edit" | "upload"} Scope */
+/**
+ * @typedef {object} Where
+ * @property {{http?: number[], https?: number[]}} [ports] other ports than the usual ones
+ * @property {boolean} [https] true: encrypted only; false: never; else a page that is encrypted prefers it
+ * @property {string} [host] `127.0.0.1` if left out
+ * @property {(state: PermissionState) => void} [onPermission] told before the browser asks its user
+ * @property {AbortSignal} [signal] ends the search
+ */
+/**
+ * @typedef {object} Question
+ * @property {Scope[]} [scopes] what the page needs; `list`, `scan`, `read` and `edit` if left out
+ * @property {(url: string) => unknown} [onConsent] told the address of the question; false: the page opens it itself
+ * @property {boolean} [ask] false: do not ask for consent, but throw `origin-not-allowed`
+ */
+/**
+ * @typedef {object} More
+ * @property {string} [minVersion] of the service, such as `0.2`
+ * @property {number} [heartbeat] milliseconds between two looks whether the service is still there; 0 is never
+ */
+/** @typedef {Where & Question & More} Options */
+/** @typedef {"connected" | "lost" | "refused" | "closed"} State */
+/**
+ * @typedef {object} Call
+ * @property {string} [method] GET if left out
+ * @property {BodyInit | object} [body] an object is sent as JSON
+ * @property {Record<string, string>} [headers]
+ * @property {AbortSignal | null} [signal]
+ */
+/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean}} Device */
+/** @typedef {{event: "scanners", data: Device[]} | {event: "appeared" | "vanished", data: Device}} DeviceChange */
+/** @typedef {{capability: {value: number, label: string}, [more: string]: any}} Capability as the protocol has it */
+/**
+ * @typedef {object} ScanRequest
+ * @property {string | {device: string}} [device] of `devices()`, or its id; the last one used if left out
+ * @property {"bw" | "gray" | "color"} [mode]
+ * @property {number} [resolution] dpi
+ * @property {"feeder" | "glass"} [source]
+ * @property {boolean} [duplex]
+ * @property {"A3" | "A4" | "A5" | "A6" | "B4" | "B6" | "Letter" | "Legal" | "Executive"} [pageSize]
+ * @property {number} [pages] at most so many; all if left out
+ * @property {Record<string, unknown>} [config] by the names of the protocol; wins over those above
+ * @property {Record<string, unknown>} [job] more keys of the REST API, such as `settings` or `caps`; not for a buffer
+ */
+/** @typedef {string | {url: string}} Source a page of a job, or its url */
+/** @typedef {{name: string, values?: Record<string, unknown>}} Step */
+/**
+ * @typedef {object} Reading
+ * @property {string} [language] such as `eng` or `deu+eng`
+ * @property {boolean} [fast]
+ * @property {number} [psm]
+ * @property {boolean} [rotate]
+ * @property {boolean} [deskew]
+ * @property {string} [format]
+ * @property {AbortSignal} [signal]
+ */
+/**
+ * @typedef {object} Image
+ * @property {string} id stays the same wherever the image is moved to
+ * @property {number} index from 0
+ * @property {number} width pixels
+ * @property {number} height pixels
+ * @property {number} dpi
+ * @property {number} bitDepth
+ * @property {number} size bytes on the disk
+ * @property {string[]} tags
+ * @property {Step[]} steps the edits
+ * @property {string} url for an `<img>`, for ten minutes; `buffer.images` has fresh ones in time
+ */
+/**
+ * Images by index, by id, or as they are. Left out, the selected ones are meant, else the current one.
+ * @typedef {number | string | Image | (number | string | Image)[]} Which
+ */
+/** @typedef {{left: number, top: number, right: number, bottom: number}} Box pixels; right and bottom are not in it */
+/**
+ * @typedef {object} Loading
+ * @property {number} [at] before this index; at the end if left out
+ * @property {number} [dpi] at which PDF pages are drawn, 200 if left out
+ * @property {boolean} [gray] draw PDF pages so
+ * @property {string} [password] of a PDF
+ * @property {AbortSignal} [signal]
+ */
+/**
+ * @typedef {object} Saving
+ * @property {"pdf" | "pdfa" | "tiff" | "png" | "jpeg" | "bmp" | "webp"} [type] PDF if left out
+ * @property {Which} [which] all images if left out
+ * @property {number} [quality] of JPEG, 1 to 100
+ * @property {string} [compression] of TIFF
+ * @property {string} [title] of PDF
+ * @property {AbortSignal} [signal]
+ */
+/**
+ * @typedef {object} Target
+ * @property {string} url of the site of the page, or one that the owner of the service allows
+ * @property {"POST" | "PUT"} [method] POST sends a form with the file in it, PUT the file alone
+ * @property {string} [fieldName] `RemoteFile` if left out
+ * @property {string} [fileName]
+ * @property {Record<string, string>} [fields] more fields of the form
+ * @property {Record<string, string>} [headers]
+ */
+/** @typedef {{name: string, imageIds: string[]}} Named a tag or a document */
+/**
+ * @typedef {object} Sending
+ * @property {boolean} [withCredentials] send the cookies of another site than this page's
+ * @property {number} [segment] bytes; a larger file goes in pieces of this size, each with `Content-Range`, `X-Upload-Id`
+ *   and `X-Upload-Name`. The server puts them together, in whatever order they arrive
+ * @property {number} [parallel] segments, or files, at once; 2 if left out
+ * @property {number} [retries] of a request that failed; 3 if left out
+ * @property {(progress: {loaded: number, total: number}) => void} [onProgress] bytes of the file
+ * @property {AbortSignal} [signal] cancels
+ */
+/** @typedef {Target & Sending} Upload to any site that allows it */
+/** @typedef {{status: number, text: string}} Reply */
+/**
+ * Every text of the dialog; `{app}` and `{os}` are filled in. A page in another language brings its own.
+ * @typedef {Record<"title" | "app" | "install" | "start" | "more" | "reconnect" | "reconnecting" | "close", string>} Texts
+ */
+/**
+ * @template T
+ * @typedef {object} Prompt
+ * @property {() => Promise<T>} reconnect what the button does: `() => connect(options)`
+ * @property {unknown} [error] why `connect` failed
+ * @property {string} [appName]
+ * @property {string} [link] of a page that tells how to install the service, or of an installer
+ * @property {string} [command] in place of the one shown
+ * @property {Partial<Texts>} [texts]
+ * @property {(error: DwtsvcError) => {message: string, hint: string}} [translate] an error into the page's language
+ * @property {AbortSignal} [signal] closes the dialog
+ */
+export {};
