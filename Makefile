@@ -7,8 +7,7 @@ export PYTHON
 run := .venv/bin/python -m
 setup := @sh packaging/setup
 
-.PHONY: help setup scan test storm storm-files lint format bench man completions dist lock clean
-.PHONY: help setup scan test storm lint format bench man completions dist types npm lock clean
+.PHONY: help setup scan test storm storm-files lint format bench man completions dist types npm lock clean
 
 help: ## show these verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
