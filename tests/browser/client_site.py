@@ -8,7 +8,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
@@ -43,12 +43,16 @@ RUN = """async (argument) => {
 
 @dataclass
 class Site:
-    """What was sent to the site: each upload's headers and body, and how many to refuse before taking one."""
+    """`folders` hold its files, in which `ports` are replaced; `uploads` are the method, headers and body of what was sent
+    to it, after each of `refuse`, statuses, was answered once."""
 
     port: int = 0
     scheme: str = "http"
     folders: list[Path] = field(default_factory=lambda: [CLIENT])
     page: str = PAGE
+    script: str = SCRIPT
+    ports: dict[bytes, bytes] = field(default_factory=dict)
+    on_allow: Callable[[], None] = lambda: None
     uploads: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     refuse: list[int] = field(default_factory=list)
     reported: threading.Event = field(default_factory=threading.Event)
@@ -60,6 +64,10 @@ class Site:
     def forms(self) -> list[dict[str, tuple[str, bytes]]]:
         """The fields of each form that was posted: file name and content."""
         return [_fields(headers, body) for method, headers, body in self.uploads if method == "POST"]
+
+
+def path_of(handler: BaseHTTPRequestHandler) -> str:
+    return handler.path.partition("?")[0]
 
 
 def _fields(headers: dict[str, str], body: bytes) -> dict[str, tuple[str, bytes]]:
@@ -86,22 +94,28 @@ def site(certificate: ssl.SSLContext | None = None) -> Iterator[Site]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
+            path = path_of(self)
             if path == "/":
                 return self._answer(200, made.page.encode(), "text/html")
             if path == "/page.js":
-                return self._answer(200, SCRIPT.encode(), "text/javascript")
+                return self._answer(200, made.script.encode(), "text/javascript")
             files = [folder / path[1:] for folder in made.folders]
             found = next((file for file in files if file.is_file()), None)
             if found is None:
                 return self._answer(404, b"", "text/plain")
-            return self._answer(200, found.read_bytes(), MEDIA[found.suffix])
+            body = found.read_bytes()
+            for usual, ours in made.ports.items():
+                body = body.replace(usual, ours)
+            return self._answer(200, body, MEDIA[found.suffix])
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path == "/report":
                 made.report = json.loads(body)
                 made.reported.set()
+                return self._answer(204, b"", "text/plain")
+            if self.path == "/allow":
+                made.on_allow()
                 return self._answer(204, b"", "text/plain")
             with lock:
                 if made.refuse:
@@ -116,7 +130,8 @@ def site(certificate: ssl.SSLContext | None = None) -> Iterator[Site]:
             self.send_response(status)
             self.send_header("Content-Type", media)
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Security-Policy", POLICY)
+            if not path_of(self).endswith(".html"):  # examples have their script in them
+                self.send_header("Content-Security-Policy", POLICY)
             self.end_headers()
             self.wfile.write(body)
 

@@ -293,7 +293,9 @@ def test_the_icons_are_public_and_are_pictures(service: Service) -> None:
     assert svg.text.startswith("<svg") and "max-age" in svg.headers["cache-control"]
     assert ico.content[:4] == b"\0\0\1\0"
     table = access.routes(Litestar(pages.routes(service), openapi_config=None)).paths()
+    client = {f"/{path.relative_to(pages.CLIENT).as_posix()}" for path in pages.client_files()}
     assert {path for path, methods in table.items() if Access.PUBLIC in methods.values()} == {
         "/favicon.svg",
         "/favicon.ico",
+        *client,
     }
