@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pypdf import PdfWriter
 
 from tests.browser.client_site import RUN, Site, allow, options, run, site, three_pages, wait
@@ -358,6 +358,45 @@ def test_addresses_of_images_show_them_and_are_renewed_in_time(connected: Page, 
 def test_a_service_that_cannot_do_something_is_told_from_a_fault(connected: Page) -> None:
     said = run(connected, "return (await service.buffer()).call('NoSuchMethod')")
     assert (said["code"], said["action"]) == ("not-supported", "update")
+
+
+@pytest.mark.parametrize(
+    ("code", "path"),
+    [
+        ("(await service.buffer()).readText([0], { language: 'eng' })", "/f/Recognize"),
+        ("service.readText({ url: 'http://127.0.0.1/page' }, { language: 'eng', fast: true })", "/api/process/ocr"),
+    ],
+)
+def test_text_is_asked_for_where_the_service_can_read_and_else_it_says_that_it_cannot(
+    connected: Page, shop: Site, code: str, path: str
+) -> None:
+    """Against answers as such services give them: what ours knows depends on what is installed."""
+    sent: list[Any] = []
+    answers = [(404, {"error": "nothing-found", "message": "There is nothing at this address"}), (200, {"result": ["x"]})]
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        status, body = answers.pop(0)
+        route.fulfill(status=status, json=body, headers={"Access-Control-Allow-Origin": shop.url()})
+
+    connected.route(f"**{path}", answer)
+    assert run(connected, f"return {code}")["code"] == "not-supported"
+    assert run(connected, f"return {code}") in (["x"], {"result": ["x"]})
+    if path == "/f/Recognize":
+        assert sent[1] == {"id": "1", "params": {"indices": [0], "language": "eng"}}
+    else:
+        assert sent[1] == {"source": "http://127.0.0.1/page", "settings": {"language": "eng", "fast": True}}
+
+
+def test_pdf_a_is_a_type_of_its_own(connected: Page) -> None:
+    said = run(
+        connected,
+        """const buffer = await service.buffer();
+        await buffer.scan(argument);
+        return (await buffer.save({ type: "pdfa" })).text().then((text) => text.includes("pdfaid:part"));""",
+        three_pages(),
+    )
+    assert said is True or (said["code"] == "not-supported" and "pdfa" in said["message"])
 
 
 def test_documents_stay_in_the_service_under_their_password(connected: Page) -> None:

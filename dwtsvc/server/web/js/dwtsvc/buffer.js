@@ -3,6 +3,7 @@
 
 /** @import { Box, Image, Loading, Named, Reading, Saving, ScanRequest, Target, Which } from "./types.js" */
 /** @import { Service } from "./service.js" */
+import { DwtsvcError } from "./errors.js";
 import { configOf, deviceOf } from "./scanning.js";
 import { pause, tell } from "./wire.js";
 
@@ -266,7 +267,12 @@ export class Buffer extends EventTarget {
    */
   async save({ signal, ...how } = {}) {
     const body = { id: this.id, params: this.#saved(how) };
-    return (await this.#service.request("/f/SaveImages", { method: "POST", body, signal })).blob();
+    const made = this.#service.request("/f/SaveImages", { method: "POST", body, signal });
+    const answer = await made.catch((error) => {
+      const lacks = how.type === "pdfa" && error.code === "bad-arguments"; // an older service
+      throw lacks ? new DwtsvcError("not-supported", { message: error.message, status: error.status }) : error;
+    });
+    return answer.blob();
   }
 
   /**

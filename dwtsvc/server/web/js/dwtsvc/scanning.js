@@ -155,7 +155,7 @@ export class Job extends EventTarget {
     } else if (event === "state" || event === "end") {
       this.status = data.status;
       if (event === "end" && data.status === "faulted")
-        this.#error = new DwtsvcError("scan-failed", { message: data.message, cause: data });
+        this.#error = new DwtsvcError(data.error ?? "scan-failed", { message: data.message, cause: data });
       if (event === "state") tell(this, "state", data);
     } else if (event === "progress") tell(this, "progress", data);
     if (event === "end") this.#end();
