@@ -61,6 +61,11 @@ class Site:
     def url(self, host: str = ELSEWHERE) -> str:
         return f"{self.scheme}://{host}:{self.port}"
 
+    def stand_for(self, service: Running) -> None:
+        """Serve the client with the ports of this service for the usual ones, where another may be running."""
+        for usual, ours in {"18622": service.http, "18625": service.http, "18623": service.https, "18626": service.https}.items():
+            self.ports[usual.encode()] = b"%d" % ours
+
     def forms(self) -> list[dict[str, tuple[str, bytes]]]:
         """The fields of each form that was posted: file name and content."""
         return [_fields(headers, body) for method, headers, body in self.uploads if method == "POST"]

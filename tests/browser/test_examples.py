@@ -47,7 +47,7 @@ def shop(fresh: Running) -> Iterator[Site]:
     """The examples know the usual ports, the test's service has others: the site serves them with those."""
     with site() as made:
         made.folders.append(EXAMPLES)
-        made.ports = {b"18622": b"%d" % fresh.http, b"18623": b"%d" % fresh.https}
+        made.stand_for(fresh)
         yield made
 
 

@@ -14,11 +14,12 @@ const STYLE = `
   h2:focus { outline: none; }
   code { display: block; padding: .5rem .75rem; border-radius: 6px; background: #8883; overflow-wrap: anywhere; user-select: all; }
   div { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem; }
-  a { color: LinkText; }
+  a { display: inline-block; margin-top: .75rem; color: LinkText; }
   button { font: inherit; min-height: 44px; padding: 0 1.1rem; border: 1px solid #767676; border-radius: 8px; color: ButtonText;
     background: ButtonFace; cursor: pointer; }
   button.main { border-color: #0b57d0; background: #0b57d0; color: #fff; }
-  button:focus-visible, a:focus-visible { outline: 3px solid #0b57d0; outline-offset: 2px; }
+  button:focus-visible, a:focus-visible { outline: 3px solid #0b57d0; outline-color: light-dark(#0b57d0, #a8c7fa);
+    outline-offset: 2px; }
   button:disabled { opacity: .6; cursor: default; }`;
 
 /** @type {Texts} */
@@ -112,6 +113,7 @@ export function openDialog(signal) {
   const close = () => dialog.close();
   signal?.addEventListener("abort", close, { once: true });
   dialog.showModal();
+  if (signal?.aborted) close(); // while this module was loaded; who waits for `close` still hears it
   return { dialog, close };
 }
 
