@@ -37,14 +37,17 @@ SEEDS = itertools.count(1)  # each scan has a stack of its own: an empty feeder 
 RUN = """async (argument) => {
   const { service } = window;
   try { return await (async () => { %s })(); }
-  catch (error) { return { error: error.name, code: error.code, message: error.message, hint: error.hint, action: error.action }; }
+  catch (error) {
+    const { name, code, message, hint, action } = error;
+    return { error: name, code, message, hint, action };
+  }
 }"""
 
 
 @dataclass
 class Site:
-    """`folders` hold its files, in which `ports` are replaced; `uploads` are the method, headers and body of what was sent
-    to it, after each of `refuse`, statuses, was answered once."""
+    """`folders` hold its files, in which `ports` are replaced; `uploads` are the method, headers and body of what was
+    sent to it, after each of `refuse`, statuses, was answered once."""
 
     port: int = 0
     scheme: str = "http"
@@ -63,7 +66,12 @@ class Site:
 
     def stand_for(self, service: Running) -> None:
         """Serve the client with the ports of this service for the usual ones, where another may be running."""
-        for usual, ours in {"18622": service.http, "18625": service.http, "18623": service.https, "18626": service.https}.items():
+        for usual, ours in {
+            "18622": service.http,
+            "18625": service.http,
+            "18623": service.https,
+            "18626": service.https,
+        }.items():
             self.ports[usual.encode()] = b"%d" % ours
 
     def forms(self) -> list[dict[str, tuple[str, bytes]]]:

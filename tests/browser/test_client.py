@@ -18,6 +18,7 @@ from tests.browser.client_site import RUN, Site, allow, options, run, site, thre
 from tests.browser.rig import Running, serving, small_png
 from tests.certs.rig import needs
 
+
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Site]:
     with site() as made:
@@ -157,7 +158,8 @@ def test_a_job_gives_its_pages_as_they_come_and_tells_its_progress(connected: Pa
         const turned = await service.edited(job.pages[0], [{ name: "rotate", values: { degrees: 90 } }]);
         const size = await createImageBitmap(turned);
         await job.delete();
-        return { pages, status, told: [...new Set(told)].sort(), barcodes, blank: blank.result, size: [size.width, size.height],
+        return { pages, status, told: [...new Set(told)].sort(), barcodes, blank: blank.result,
+          size: [size.width, size.height],
           page: [job.pages[0].width, job.pages[0].height], gone: await job.cancel().catch((error) => error.code) };""",
         three_pages(),
     )
@@ -182,7 +184,8 @@ def test_an_aborted_scan_is_canceled(connected: Page) -> None:
     said = run(
         connected,
         """const stop = new AbortController();
-        const job = await service.scan({ ...argument, device: "virtual:adf?pages=50&slow=0.2" }, { signal: stop.signal });
+        const device = "virtual:adf?pages=50&slow=0.2";
+        const job = await service.scan({ ...argument, device }, { signal: stop.signal });
         try { for await (const page of job) stop.abort(); } catch (error) { return [error.name, job.status]; }""",
         three_pages(),
     )
@@ -304,21 +307,25 @@ def test_tags_documents_selection_and_every_edit_reach_the_service(connected: Pa
         await buffer.tag("paid", [one, three]);
         await buffer.filter("paid"); said.paid = buffer.images.map(({ id }) => id === one || id === three);
         await buffer.filter(); said.all = buffer.images.length;
-        await buffer.untag("paid", one); said.tags = (await buffer.tags()).map(({ name, imageIds }) => [name, imageIds.length]);
+        await buffer.untag("paid", one);
+        said.tags = (await buffer.tags()).map(({ name, imageIds }) => [name, imageIds.length]);
         await buffer.createDocument("Bills"); await buffer.moveTo("Bills", two);
         await buffer.openDocument("Bills"); said.bills = buffer.images.map(({ id }) => id === two);
-        await buffer.renameDocument("Bills", "Letters"); said.names = (await buffer.documents()).map(({ name }) => name);
+        await buffer.renameDocument("Bills", "Letters");
+        said.names = (await buffer.documents()).map(({ name }) => name);
         await buffer.removeDocument("Letters"); said.left = buffer.images.length;
         await buffer.select(buffer.images); said.selected = await buffer.selected();
         await buffer.swap(0, 1); said.swapped = buffer.images.map(({ id }) => id === three);
         await buffer.setCurrent(one); said.current = await buffer.current();
         const { width, height } = buffer.images[0];
-        await buffer.crop({ left: 0, top: 0, right: 100, bottom: 50 }, 0); said.cropped = [buffer.images[0].width, buffer.images[0].height];
+        await buffer.crop({ left: 0, top: 0, right: 100, bottom: 50 }, 0);
+        said.cropped = [buffer.images[0].width, buffer.images[0].height];
         await buffer.erase({ left: 0, top: 0, right: 9, bottom: 9, fill: "#000000" }, 0);
         await buffer.resize({ width: 50 }, 0); said.resized = [buffer.images[0].width, buffer.images[0].height];
         await buffer.setDpi(150, 0); said.dpi = buffer.images[0].dpi;
         await buffer.brightness(100, 0); await buffer.contrast(-100, 0); await buffer.invert(0); await buffer.toGray(0);
-        await buffer.flip(0); await buffer.mirror(0); await buffer.deskew(1); await buffer.rotate(2.5, 1, { keepSize: true });
+        await buffer.flip(0); await buffer.mirror(0); await buffer.deskew(1);
+        await buffer.rotate(2.5, 1, { keepSize: true });
         await buffer.toBlackAndWhite(1, { level: 128 }); await buffer.setDepth(8, 0);
         said.steps = buffer.images.map(({ steps }) => steps.map(({ name }) => name));
         said.picture = (await buffer.picture(buffer.images[0], { width: 150 })).type;
@@ -372,7 +379,10 @@ def test_text_is_asked_for_where_the_service_can_read_and_else_it_says_that_it_c
 ) -> None:
     """Against answers as such services give them: what ours knows depends on what is installed."""
     sent: list[Any] = []
-    answers = [(404, {"error": "nothing-found", "message": "There is nothing at this address"}), (200, {"result": ["x"]})]
+    answers = [
+        (404, {"error": "nothing-found", "message": "There is nothing at this address"}),
+        (200, {"result": ["x"]}),
+    ]
 
     def answer(route: Route) -> None:
         sent.append(route.request.post_data_json)
@@ -446,7 +456,8 @@ def test_a_large_file_goes_in_segments_that_can_be_put_together(connected: Page,
         connected,
         """const file = new File([Uint8Array.from({ length: 250_000 }, (_, index) => index % 251)], "a b.bin");
         const told = [];
-        await dwtsvc.upload(file, { url: "/upload", segment: 64 * 1024, parallel: 3, onProgress: ({ loaded }) => told.push(loaded) });
+        const onProgress = ({ loaded }) => told.push(loaded);
+        await dwtsvc.upload(file, { url: "/upload", segment: 64 * 1024, parallel: 3, onProgress });
         return told.at(-1);""",
     )
     ranges = {headers["content-range"]: body for _, headers, body in shop.uploads}
@@ -474,7 +485,8 @@ def test_several_files_are_uploaded_in_their_order(connected: Page, shop: Site) 
     said = run(
         connected,
         """const files = ["a", "b", "c"].map((name) => new File([name], name));
-        return (await dwtsvc.uploadAll(files, { url: "/upload", parallel: 1, method: "PUT" })).map(({ text }) => text);""",
+        const replies = await dwtsvc.uploadAll(files, { url: "/upload", parallel: 1, method: "PUT" });
+        return replies.map(({ text }) => text);""",
     )
     assert said == ["taken 1", "taken 2", "taken 3"] and [body for _, _, body in shop.uploads] == [b"a", b"b", b"c"]
 
@@ -492,7 +504,8 @@ def test_the_service_uploads_to_the_site_of_the_page(
         page,
         """const buffer = await service.buffer();
         await buffer.scan(argument);
-        return buffer.sendByService({ url: "/upload", type: "tiff", fileName: "all.tiff", fields: { customer: "17" } });""",
+        const fields = { customer: "17" };
+        return buffer.sendByService({ url: "/upload", type: "tiff", fileName: "all.tiff", fields });""",
         three_pages(),
     )
     page.close()
@@ -555,7 +568,8 @@ def test_the_layer_of_known_names_scans_edits_saves_and_uploads(connected: Page,
         """const { CreateDWTObjectEx, ImageType, UploadDataFormat } = webtwain, said = { events: [] };
         const dwt = await CreateDWTObjectEx({ ...argument, WebTwainId: "known" });
         await dwt.RemoveAllImages();
-        for (const name of ["OnPreAllTransfers", "OnPostTransfer", "OnPostAllTransfers", "OnBitmapChanged", "OnPostLoad"])
+        const events = ["OnPreAllTransfers", "OnPostTransfer", "OnPostAllTransfers", "OnBitmapChanged", "OnPostLoad"];
+        for (const name of events)
           dwt.RegisterEvent(name, () => said.events.push(name));
         const devices = await dwt.GetDevicesAsync();
         said.devices = devices.map(({ displayName }) => typeof displayName);
@@ -575,14 +589,21 @@ def test_the_layer_of_known_names_scans_edits_saves_and_uploads(connected: Page,
         await dwt.LoadImageFromBase64Binary(text, ImageType.PNG); said.loaded = dwt.HowManyImagesInBuffer;
         said.ids = dwt.ImageIDToIndex(dwt.IndexToImageID(2));
         dwt.SetHTTPFormField("customer", "17");
-        said.reply = await dwt.HTTPUpload("/upload", undefined, ImageType.MULTIPAGE_TIF, UploadDataFormat.Binary, "all.tif");
+        const { Binary } = UploadDataFormat;
+        said.reply = await dwt.HTTPUpload("/upload", undefined, ImageType.MULTIPAGE_TIF, Binary, "all.tif");
         return said;""",
         options(service),
     )
     assert said["devices"] == ["string", "string"] and said["count"] == 3 and said["current"] == 2
     assert said["dpi"] == 75 and said["turned"] and said["failed"] == "unknown-item" and said["cropped"] == [60, 40]
     assert said["left"] == 2 and said["loaded"] == 3 and said["ids"] == 2 and said["reply"] == "taken 1"
-    wanted = ["OnPreAllTransfers", *["OnPostTransfer"] * 3, "OnPostAllTransfers", *["OnBitmapChanged"] * 2, "OnPostLoad"]
+    wanted = [
+        "OnPreAllTransfers",
+        *["OnPostTransfer"] * 3,
+        "OnPostAllTransfers",
+        *["OnBitmapChanged"] * 2,
+        "OnPostLoad",
+    ]
     assert said["events"] == wanted
     assert shop.forms()[0]["customer"][1] == b"17" and shop.forms()[0]["RemoteFile"][0] == "all.tif"
 

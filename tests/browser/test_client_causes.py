@@ -1,4 +1,4 @@
-"""Why dwtsvc.js has no service to give: each cause has its own word, text and way out. And the dialog that shows them."""
+"""Why dwtsvc.js has no service to give: each cause has its own word, text and way out; and the dialog for them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def public(certificate: ssl.SSLContext) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def careful(driver: Playwright, shop: Site, public: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def careful(
+    driver: Playwright, shop: Site, public: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
     """Chromium as it is delivered: pages of the web reach this machine only with its user's permission."""
     spaces = ",".join(f"127.0.0.1:{each.port}=public" for each in (shop, public))
     more = (RESOLVED, f"--ip-address-space-overrides={spaces}", "--ignore-certificate-errors")
@@ -133,7 +135,8 @@ def test_a_page_learns_that_the_browser_will_ask_and_connects_once_it_is_permitt
     told = page.evaluate(
         """async (options) => {
           const told = [];
-          await dwtsvc.connect({ ...options, onPermission: (state) => told.push(state) }).catch((error) => told.push(error.code));
+          const onPermission = (state) => told.push(state);
+          await dwtsvc.connect({ ...options, onPermission }).catch((error) => told.push(error.code));
           return told;
         }""",
         options(service),
@@ -141,7 +144,9 @@ def test_a_page_learns_that_the_browser_will_ask_and_connects_once_it_is_permitt
     assert told[0] == "prompt"
     context.grant_permissions(["local-network-access"], origin=public.url())
     allow(service, public.url())
-    said = run(page, "const found = await dwtsvc.connect(argument); return [found.state, found.encrypted]", options(service))
+    said = run(
+        page, "const found = await dwtsvc.connect(argument); return [found.state, found.encrypted]", options(service)
+    )
     context.close()
     service.tool.delete("/web/origins", params={"origin": public.url()})
     assert said == ["connected", True]  # the certificate does not matter to this browser
@@ -161,7 +166,8 @@ def show(page: Page, more: str = "") -> None:
     page.evaluate(
         f"""async (options) => {{
           const reconnect = () => dwtsvc.connect(options), error = await reconnect().catch((reason) => reason);
-          dwtsvc.installPrompt({{ error, reconnect, appName: "The shop", {more} }}).then((found) => {{ window.found = found; }});
+          const shown = dwtsvc.installPrompt({{ error, reconnect, appName: "The shop", {more} }});
+          shown.then((found) => {{ window.found = found; }});
         }}""",
         nowhere(),
     )
@@ -201,7 +207,8 @@ def test_the_dialog_connects_when_the_service_was_started_meanwhile(tmp_path: Pa
     visitor.evaluate(
         """async (ports) => {
           const reconnect = () => dwtsvc.connect({ ports });
-          dwtsvc.installPrompt({ reconnect, texts: { reconnect: "Nochmals verbinden" } }).then((found) => { window.found = found; });
+          const texts = { reconnect: "Nochmals verbinden" };
+          dwtsvc.installPrompt({ reconnect, texts }).then((found) => { window.found = found; });
         }""",
         {name: [port] for name, port in ports.items()},
     )

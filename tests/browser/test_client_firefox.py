@@ -37,7 +37,8 @@ try {
   await shown.decode();
   said.shown = shown.naturalWidth > 0;
   const told = [];
-  said.reply = await upload(await buffer.save(), { url: "/upload", onProgress: ({ loaded, total }) => told.push(loaded / total) });
+  const onProgress = ({ loaded, total }) => told.push(loaded / total);
+  said.reply = await upload(await buffer.save(), { url: "/upload", onProgress });
   said.progress = told.at(-1);
   const stop = new AbortController();
   const closed = installPrompt({ reconnect: () => {}, signal: stop.signal });

@@ -94,10 +94,16 @@ def test_a_component_scans_turns_and_saves(page: Page, fresh: Running, shop: Sit
     bundled = packages / "bundled"
     command = [str(packages / "node_modules/.bin/esbuild"), str(packages / "main.jsx"), "--bundle", "--format=esm"]
     command += ["--splitting", f"--outdir={bundled}", "--jsx=automatic", '--define:process.env.NODE_ENV="production"']
-    command += [f"--alias:dwtsvc={CLIENT / 'dwtsvc.js'}", "--alias:vue=vue/dist/vue.esm-bundler.js", "--log-level=error"]
+    command += [
+        f"--alias:dwtsvc={CLIENT / 'dwtsvc.js'}",
+        "--alias:vue=vue/dist/vue.esm-bundler.js",
+        "--log-level=error",
+    ]
     subprocess.run(command, check=True, timeout=60, cwd=packages)
     shop.folders.insert(0, bundled)
-    (bundled / "component.html").write_text('<!doctype html><title>x</title><main></main><script type="module" src="/main.js"></script>')
+    (bundled / "component.html").write_text(
+        '<!doctype html><title>x</title><main></main><script type="module" src="/main.js"></script>'
+    )
     page.goto(f"{shop.url()}/component.html")
     page.get_by_role("button", name="Scan").click()
     expect(page.locator("img")).to_have_count(2)

@@ -151,4 +151,4 @@ def test_the_npm_package_holds_the_same_files_under_the_same_version() -> None:
     assert set(held) == {*NAMES, "LICENSE", "README.md"}
     assert all(held[name] == (CLIENT / name).read_bytes() for name in NAMES)
     named = json.dumps(about["exports"])
-    assert {each for each in re.findall(r'"\./([\w./-]+\.(?:d\.ts|js))"', named)} <= set(NAMES)
+    assert set(re.findall(r'"\./([\w./-]+\.(?:d\.ts|js))"', named)) <= set(NAMES)
