@@ -398,15 +398,27 @@ def test_text_is_asked_for_where_the_service_can_read_and_else_it_says_that_it_c
         assert sent[1] == {"source": "http://127.0.0.1/page", "settings": {"language": "eng", "fast": True}}
 
 
-def test_pdf_a_is_a_type_of_its_own(connected: Page) -> None:
+def test_a_pdf_can_be_pdf_a_and_searchable(connected: Page, shop: Site, tmp_path: Path) -> None:
+    needs("tesseract")
     said = run(
         connected,
-        """const buffer = await service.buffer();
-        await buffer.scan(argument);
-        return (await buffer.save({ type: "pdfa" })).text().then((text) => text.includes("pdfaid:part"));""",
-        three_pages(),
+        """const job = await service.scan(argument), [page] = await job.finished();
+        const { languages } = await service.languages();
+        const found = await service.readText(page, { language: "eng", rotate: true });
+        const text = await service.readText(page, { language: "eng", rotate: true, format: "text" });
+        const { pages } = await service.split({ jobuid: job.id, separators: ["every:1"], onProgress: () => {} });
+        const buffer = await service.buffer();
+        await buffer.load(await page.blob());
+        await dwtsvc.upload(await buffer.save({ pdfa: "2b", ocr: "eng" }), { url: "/upload", method: "PUT" });
+        return [languages.includes("eng"), found.pages[0].text === text, text.length > 100, pages.length];""",
+        {"device": "virtual:adf?pages=1&document=letter", "resolution": 200},
     )
-    assert said is True or (said["code"] == "not-supported" and "pdfa" in said["message"])
+    assert said == [True, True, True, 1]
+    file = tmp_path / "searchable.pdf"
+    file.write_bytes(shop.uploads[0][2])
+    assert b"pdfaid:part" in file.read_bytes()
+    text = subprocess.run([needs("pdftotext"), str(file), "-"], check=True, capture_output=True, text=True).stdout
+    assert len(text) > 100
 
 
 def test_documents_stay_in_the_service_under_their_password(connected: Page) -> None:

@@ -144,10 +144,12 @@ export declare class Buffer extends EventTarget {
     }>;
     /** Degrees by which it leans, clockwise positive. @param {Which} which @returns {Promise<number>} */
     skew: (which: Which) => Promise<number>;
+    /** Degrees clockwise that make images upright. @param {Which} [which] */
+    orientation: (which?: Which) => Promise<any[]>;
     /** The text of images; `not-supported` where the service cannot read. @param {Which} [which] @param {Reading} [how] */
     readText: (which?: Which, { signal, ...how }?: Reading) => Promise<any[]>;
     /**
-     * Images with their edits as a file: several in a PDF, PDF/A or TIFF, one in any other.
+     * Images with their edits as a file: several in a PDF or TIFF, one in any other.
      * @param {Saving} [options]
      */
     save({ signal, ...how }?: Saving): Promise<Blob>;

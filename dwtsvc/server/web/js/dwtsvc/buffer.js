@@ -3,7 +3,6 @@
 
 /** @import { Box, Image, Loading, Named, Reading, Saving, ScanRequest, Target, Which } from "./types.js" */
 /** @import { Service } from "./service.js" */
-import { DwtsvcError } from "./errors.js";
 import { configOf, deviceOf } from "./scanning.js";
 import { pause, tell } from "./wire.js";
 
@@ -34,7 +33,8 @@ export class Buffer extends EventTarget {
    */
   async call(method, params = {}, signal) {
     const body = { id: this.id, params };
-    return (await this.#service.feature(`/f/${method}`, { method: "POST", body, signal })).result;
+    const answer = await this.#service.feature(`/f/${method}`, { method: "POST", body, signal });
+    return (await answer.json()).result;
   }
 
   /** See what is in the buffer. */
@@ -255,6 +255,9 @@ export class Buffer extends EventTarget {
   /** Degrees by which it leans, clockwise positive. @param {Which} which @returns {Promise<number>} */
   skew = async (which) => (await this.call("GetSkewAngle", { index: this.#one(which) }))[0];
 
+  /** Degrees clockwise that make images upright. @param {Which} [which] */
+  orientation = (which) => this.call("DetectPageOrientation", { indices: this.indices(which) });
+
   /** The text of images; `not-supported` where the service cannot read. @param {Which} [which] @param {Reading} [how] */
   readText = (which, { signal, ...how } = {}) =>
     this.call("Recognize", { indices: this.indices(which), ...how }, signal);
@@ -262,17 +265,12 @@ export class Buffer extends EventTarget {
   // ---- out ----
 
   /**
-   * Images with their edits as a file: several in a PDF, PDF/A or TIFF, one in any other.
+   * Images with their edits as a file: several in a PDF or TIFF, one in any other.
    * @param {Saving} [options]
    */
   async save({ signal, ...how } = {}) {
     const body = { id: this.id, params: this.#saved(how) };
-    const made = this.#service.request("/f/SaveImages", { method: "POST", body, signal });
-    const answer = await made.catch((error) => {
-      const lacks = how.type === "pdfa" && error.code === "bad-arguments"; // an older service
-      throw lacks ? new DwtsvcError("not-supported", { message: error.message, status: error.status }) : error;
-    });
-    return answer.blob();
+    return (await this.#service.feature("/f/SaveImages", { method: "POST", body, signal })).blob();
   }
 
   /**

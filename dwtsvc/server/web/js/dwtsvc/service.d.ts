@@ -1,4 +1,5 @@
-import type { Call, Capability, Device, DeviceChange, Options, Reading, ScanRequest, Source, State, Step } from "./types.js";
+import type { BarcodeReading, BlankLooking, Call, Capability, Device, DeviceChange, Options } from "./types.js";
+import type { Reading, ScanRequest, Source, Splitting, State, Step } from "./types.js";
 import { Job } from "./scanning.js";
 /**
  * The service, as `connect` found it. Its event `state` tells with `detail.state` when it goes away, comes back
@@ -39,11 +40,11 @@ export declare class Service extends EventTarget {
      */
     json(path: string, call?: Call): Promise<any>;
     /**
-     * As `json`, for what an older service may not have: `not-supported` then.
+     * As `request`, for what an older service may not have: `not-supported` then.
      * @param {string} path
      * @param {Call} call
      */
-    feature(path: string, call: Call): Promise<any>;
+    feature(path: string, call: Call): Promise<Response>;
     /**
      * The events of an address until it ends; `connection-lost` if it breaks.
      * @param {string} path
@@ -96,43 +97,32 @@ export declare class Service extends EventTarget {
     buffer(id?: string): Promise<import("./buffer.js").Buffer>;
     /** What this site stores on this computer. */
     documents(): Promise<import("./documents.js").Documents>;
-    /**
-     * @param {Source} page
-     * @param {{settings?: string, signal?: AbortSignal}} [options] `BestCoverage`, `Balance` or `BestSpeed`
-     * @returns {Promise<any[]>}
-     */
-    readBarcodes: (page: Source, { settings, signal }?: {
-        settings?: string;
-        signal?: AbortSignal;
-    }) => Promise<any[]>;
+    /** @param {Source} page @param {BarcodeReading} [how] */
+    readBarcodes: (page: Source, how?: BarcodeReading) => Promise<any[]>;
     /** Its text; `not-supported` where the service cannot read. @param {Source} page @param {Reading} [how] */
-    readText: (page: Source, { signal, ...settings }?: Reading) => Promise<any>;
-    /**
-     * @param {Source} page
-     * @param {{settings?: {minBlockHeight: number, maxBlockHeight: number}, signal?: AbortSignal}} [options]
-     * @returns {Promise<{result: boolean, score: number, reason: string}>}
-     */
-    isBlank: (page: Source, { settings, signal }?: {
-        settings?: {
-            minBlockHeight: number;
-            maxBlockHeight: number;
-        };
-        signal?: AbortSignal;
-    }) => Promise<{
+    readText: (page: Source, how?: Reading) => Promise<any>;
+    /** The languages that text can be read in. @returns {Promise<{languages: string[], default: string}>} */
+    languages: () => Promise<{
+        languages: string[];
+        default: string;
+    }>;
+    /** @param {Source} page @param {BlankLooking} [how] */
+    isBlank: (page: Source, how?: BlankLooking) => Promise<{
         result: boolean;
         score: number;
         reason: string;
     }>;
-    /**
-     * It with edits, as a file; the page itself stays as it is.
-     * @param {Source} page
-     * @param {Step[]} steps
-     * @param {{type?: string, signal?: AbortSignal}} [options]
-     */
-    edited(page: Source, steps: Step[], { type, signal }?: {
+    /** It as a file; the page stays as it is. @param {Source} page @param {Step[]} steps @param {{type?: string}} [how] */
+    edited: (page: Source, steps: Step[], how?: {
         type?: string;
-        signal?: AbortSignal;
-    }): Promise<Blob>;
+    }) => Promise<Blob>;
+    /** What becomes of the pages of a stack. @param {Splitting} stack */
+    split: (stack: Splitting) => Promise<{
+        pages: any[];
+        documents?: {
+            uid: string;
+        }[];
+    }>;
 }
 /** @param {unknown} error */
 export declare const isLost: (error: unknown) => boolean;

@@ -1,7 +1,8 @@
 // @ts-check
 // The connection to the service: requests, what becomes of them, and finding the service again when it was away.
 
-/** @import { Call, Capability, Device, DeviceChange, Options, Reading, ScanRequest, Source, State, Step } from "./types.js" */
+/** @import { BarcodeReading, BlankLooking, Call, Capability, Device, DeviceChange, Options } from "./types.js" */
+/** @import { Reading, ScanRequest, Source, Splitting, State, Step } from "./types.js" */
 import { ask } from "./asking.js";
 import { DwtsvcError } from "./errors.js";
 import { find } from "./finding.js";
@@ -92,12 +93,12 @@ export class Service extends EventTarget {
   }
 
   /**
-   * As `json`, for what an older service may not have: `not-supported` then.
+   * As `request`, for what an older service may not have: `not-supported` then.
    * @param {string} path
    * @param {Call} call
    */
   async feature(path, call) {
-    return this.json(path, call).catch((error) => {
+    return this.request(path, call).catch((error) => {
       const lacking = ["nothing-found", "wrong-method", "missing-dependency"].includes(error.code);
       throw lacking ? new DwtsvcError("not-supported", { message: error.message, status: error.status }) : error;
     });
@@ -205,39 +206,23 @@ export class Service extends EventTarget {
 
   // ---- on a page of a job ----
 
-  /**
-   * @param {Source} page
-   * @param {{settings?: string, signal?: AbortSignal}} [options] `BestCoverage`, `Balance` or `BestSpeed`
-   * @returns {Promise<any[]>}
-   */
-  readBarcodes = (page, { settings, signal } = {}) => this.#process("read-barcode", page, { settings }, signal);
+  /** @param {Source} page @param {BarcodeReading} [how] */
+  readBarcodes = async (page, how) => (await processing()).readBarcodes(this, page, how);
 
   /** Its text; `not-supported` where the service cannot read. @param {Source} page @param {Reading} [how] */
-  readText = (page, { signal, ...settings } = {}) => this.#process("ocr", page, { settings }, signal);
+  readText = async (page, how) => (await processing()).readText(this, page, how);
 
-  /**
-   * @param {Source} page
-   * @param {{settings?: {minBlockHeight: number, maxBlockHeight: number}, signal?: AbortSignal}} [options]
-   * @returns {Promise<{result: boolean, score: number, reason: string}>}
-   */
-  isBlank = (page, { settings, signal } = {}) => this.#process("check-blank", page, { settings }, signal);
+  /** The languages that text can be read in. @returns {Promise<{languages: string[], default: string}>} */
+  languages = async () => (await this.feature("/api/process/ocr/languages", {})).json();
 
-  /**
-   * It with edits, as a file; the page itself stays as it is.
-   * @param {Source} page
-   * @param {Step[]} steps
-   * @param {{type?: string, signal?: AbortSignal}} [options]
-   */
-  async edited(page, steps, { type = "image/png", signal } = {}) {
-    const body = { source: addressOf(page), steps, type };
-    return (await this.request("/api/process/edit", { method: "POST", body, signal })).blob();
-  }
+  /** @param {Source} page @param {BlankLooking} [how] */
+  isBlank = async (page, how) => (await processing()).isBlank(this, page, how);
 
-  /** @param {string} what @param {Source} page @param {object} settings @param {AbortSignal} [signal] */
-  #process(what, page, settings, signal) {
-    const body = { source: addressOf(page), ...settings };
-    return this.feature(`/api/process/${what}`, { method: "POST", body, signal });
-  }
+  /** It as a file; the page stays as it is. @param {Source} page @param {Step[]} steps @param {{type?: string}} [how] */
+  edited = async (page, steps, how) => (await processing()).edited(this, page, steps, how);
+
+  /** What becomes of the pages of a stack. @param {Splitting} stack */
+  split = async (stack) => (await processing()).split(this, stack);
 
   // ---- the connection itself ----
 
@@ -318,8 +303,7 @@ export class Service extends EventTarget {
   }
 }
 
-/** @param {Source} page */
-const addressOf = (page) => (typeof page === "string" ? page : page.url);
+const processing = () => import("./processing.js");
 
 /** @param {unknown} error */
 export const isLost = (error) => error instanceof DwtsvcError && error.code === "connection-lost";

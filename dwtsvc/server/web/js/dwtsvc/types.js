@@ -62,12 +62,27 @@
 /** @typedef {{name: string, values?: Record<string, unknown>}} Step */
 /**
  * @typedef {object} Reading
- * @property {string} [language] such as `eng` or `deu+eng`
- * @property {boolean} [fast]
- * @property {number} [psm]
- * @property {boolean} [rotate]
- * @property {boolean} [deskew]
- * @property {string} [format]
+ * @property {string} [language] such as `eng` or `eng+deu`; that of the service's settings if left out
+ * @property {boolean} [fast] at 150 dpi
+ * @property {number} [psm] how the page is laid out, as tesseract numbers it; not for a buffer
+ * @property {boolean} [rotate] turn it upright first
+ * @property {boolean} [deskew] straighten it first; not for a buffer
+ * @property {"json" | "text" | "hocr" | "alto" | "tsv" | "pdf"} [format] `json` if left out
+ * @property {AbortSignal} [signal]
+ */
+/** @typedef {{settings?: string, signal?: AbortSignal}} BarcodeReading `BestCoverage`, `Balance` or `BestSpeed` */
+/** @typedef {{settings?: {minBlockHeight: number, maxBlockHeight: number}, signal?: AbortSignal}} BlankLooking pixels */
+/**
+ * @typedef {object} Splitting
+ * @property {string} [jobuid] the pages of a job; or of `document`, or `sources`
+ * @property {string} [document]
+ * @property {string[]} [sources]
+ * @property {string[]} [separators] such as `patcht`, `code128:^INV` or `blank:2`
+ * @property {boolean} [dropBlank]
+ * @property {boolean} [duplex]
+ * @property {boolean} [create] make stored documents
+ * @property {string} [password] of these
+ * @property {(progress: {page: number, pages: number}) => void} [onProgress]
  * @property {AbortSignal} [signal]
  */
 
@@ -101,7 +116,9 @@
  */
 /**
  * @typedef {object} Saving
- * @property {"pdf" | "pdfa" | "tiff" | "png" | "jpeg" | "bmp" | "webp"} [type] PDF if left out
+ * @property {"pdf" | "tiff" | "png" | "jpeg" | "bmp" | "webp"} [type] PDF if left out
+ * @property {"2b" | "3b"} [pdfa] make the PDF one of PDF/A
+ * @property {string} [ocr] make the PDF searchable: the languages of its text, such as `eng+deu`
  * @property {Which} [which] all images if left out
  * @property {number} [quality] of JPEG, 1 to 100
  * @property {string} [compression] of TIFF
