@@ -413,7 +413,7 @@ def test_a_pdf_can_be_pdf_a_and_searchable(connected: Page, shop: Site, tmp_path
         return [languages.includes("eng"), found.pages[0].text === text, text.length > 100, pages.length];""",
         {"device": "virtual:adf?pages=1&document=letter", "resolution": 200},
     )
-    assert said == [True, True, True, 1]
+    assert said == [True, True, True, 1], str(said)
     file = tmp_path / "searchable.pdf"
     file.write_bytes(shop.uploads[0][2])
     assert b"pdfaid:part" in file.read_bytes()
