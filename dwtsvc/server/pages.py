@@ -41,6 +41,8 @@ _FILES = {
 }
 CLIENT = WEB / "js"
 _CLIENT_MEDIA = {".js": "text/javascript", ".ts": "application/typescript"}
+SCAN = WEB / "scan"
+_SCAN_MEDIA = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _ICONS = {"favicon.svg": "image/svg+xml", "favicon.ico": "image/vnd.microsoft.icon"}
 
 
@@ -49,8 +51,16 @@ def routes(service: Service) -> list[Any]:
     page = Template((WEB / "welcome.html").read_text("utf-8"))
     files = [_file(name, media, Access.PAGE) for name, media in _FILES.items()]
     icons = [_file(name, media, Access.PUBLIC) for name, media in _ICONS.items()]
-    own = [_welcome(service, page), _consent(), _legal(), _health(), _look(service), _forget(service)]
+    own = [_welcome(service, page), _page("/consent", "consent.html"), *_scan(), _legal()]
+    own += [_health(), _look(service), _forget(service)]
     return [*files, *icons, *map(_client_file, client_files()), *own]
+
+
+def _scan() -> list[Any]:
+    """The scan page and all that it is made of: what lies in its folder is served below /scan/."""
+    parts = sorted(part for part in SCAN.iterdir() if part.suffix in _SCAN_MEDIA)
+    served = [_file(f"scan/{part.name}", _SCAN_MEDIA[part.suffix], Access.PAGE) for part in parts]
+    return [_page("/scan", "scan/scan.html"), *served]
 
 
 def _file(name: str, media: str, needed: Access) -> Any:
@@ -101,14 +111,14 @@ def _welcome(service: Service, page: Template) -> Any:
     return home
 
 
-def _consent() -> Any:
-    body = (WEB / "consent.html").read_text("utf-8")
+def _page(path: str, name: str) -> Any:
+    body = (WEB / name).read_text("utf-8")
 
-    @get("/consent", opt={"access": Access.PAGE}, sync_to_thread=False, include_in_schema=False)
-    def consent() -> Response[bytes]:
+    @get(path, opt={"access": Access.PAGE}, sync_to_thread=False, include_in_schema=False)
+    def page() -> Response[bytes]:
         return _html(body)
 
-    return consent
+    return page
 
 
 def _legal() -> Any:

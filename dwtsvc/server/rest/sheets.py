@@ -61,6 +61,10 @@ async def of_source(service: Service, request: Any, url: str) -> Sheet:
     if link is not None:
         held = service.holdings.job(bucket, link.job)
         return await service.bridge.run(of_job, service, bucket, link.job, pagelinks.find(held.job, link))
+    from dwtsvc.server.rest import bufferlinks
+
+    if (image := bufferlinks.parse(url, request.url.netloc)) is not None:
+        return await service.bridge.run(bufferlinks.read, service, bucket, *image)
     if not service.settings.fetch_sources:
         raise BadArguments(
             "The source is no page of this service",

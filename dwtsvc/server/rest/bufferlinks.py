@@ -1,0 +1,56 @@
+"""The addresses of images in a client's buffer, as a source: what `/dwt/.../img` shows small is read here at full size."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from dwtsvc.buffer import Leaf
+from dwtsvc.errors import BadArguments
+from dwtsvc.formats import Data, PageEncoder
+from dwtsvc.server.rest import sheets
+from dwtsvc.server.rest.pagelinks import LOOPBACK
+from dwtsvc.server.rest.sheets import Sheet
+from dwtsvc.store import PageStore
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+_PATH = re.compile(r"/dwt/[^/]+/img")
+
+
+def parse(url: str, host: str) -> tuple[str, int] | None:
+    """The client id and the index from 0 of an image's address; None for any other address. `host` is the request's."""
+    try:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query, max_num_fields=32)
+        ours = parts.scheme in ("http", "https") and (parts.hostname in LOOPBACK or parts.netloc.lower() == host.lower())
+    except ValueError:
+        return None
+    ids, indices = query.get("id", []), query.get("index", [])
+    if not ours or "@" in parts.netloc or not _PATH.fullmatch(parts.path) or len(ids) != 1 or len(indices) != 1:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", indices[0]):
+        raise BadArguments("'index' must be a whole number")
+    return ids[0], int(indices[0])
+
+
+def read(service: Service, bucket: str, client: str, index: int) -> Sheet:
+    """The image at an index of a client's buffer, with its edits. Blocking. Raises UnknownItem, PageDamaged."""
+    buffer = service.holdings.buffer(bucket, client, create=False)
+    return _sheet(buffer.at(index), buffer.store)
+
+
+def _sheet(leaf: Leaf, store: PageStore) -> Sheet:
+    with store.reading(leaf.page) as data:
+        if leaf.steps:
+            return sheets.of_picture(_encoded(leaf, data))
+        return Sheet(leaf.page, bytes(data))
+
+
+def _encoded(leaf: Leaf, data: Data) -> bytes:
+    with sheets.memory_file() as file:
+        PageEncoder("png", quality=100).write(leaf.page, data, file, leaf.steps)
+        file.seek(0)
+        return file.read()

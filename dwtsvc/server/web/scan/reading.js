@@ -1,0 +1,47 @@
+// What is written on a page, beside its image: text and barcodes, to look at and to copy.
+
+import { button, el } from "./dom.js";
+import { t } from "./i18n.js";
+import { say } from "./notices.js";
+import * as service from "./service.js";
+
+async function copied(text) {
+  await navigator.clipboard.writeText(text);
+  say(t("copied"), { shown: true });
+}
+
+const copy = (text) => button({ glyph: "copy", text: t("copy"), className: "small", on: { click: () => copied(text) } });
+const line = (text) => el("p", { className: "hint", textContent: text });
+
+/** The parts of the panel; they are filled when the service has read the page. */
+export function contentPanel(page, features, failed) {
+  const text = el("div", { className: "found" }, line(t("reading")));
+  const codes = el("div", { className: "found" }, line(t("reading")));
+  if (features.ocr) fill(text, () => service.text(page), texts, failed);
+  else text.replaceChildren(line(t("noOcr")));
+  fill(codes, () => service.barcodes(page), barcodes, failed);
+  return [el("h3", { textContent: t("textOf") }), text, el("h3", { textContent: t("barcodes") }), codes];
+}
+
+async function fill(place, ask, shown, failed) {
+  try {
+    place.replaceChildren(...shown(await ask()));
+  } catch (error) {
+    place.replaceChildren();
+    failed(error);
+  }
+}
+
+function texts(found) {
+  if (!found.trim()) return [line(t("noText"))];
+  const box = el("textarea", { readOnly: true, value: found, rows: 14, aria: { label: t("textOf") } });
+  return [box, copy(found)];
+}
+
+function barcodes(found) {
+  if (!found.length) return [line(t("noBarcodes"))];
+  const items = found.map((code) =>
+    el("li", {}, el("span", { className: "badge", textContent: code.type }), el("code", { textContent: code.text }), copy(code.text)),
+  );
+  return [el("ul", { className: "codes" }, ...items)];
+}

@@ -1,0 +1,160 @@
+// A scan from the click to the last page: what it is doing, what came, and what went wrong.
+
+import { Area } from "./area.js";
+import { button, byId, dialog, el } from "./dom.js";
+import { t } from "./i18n.js";
+import { failed, quiet, say, toast } from "./notices.js";
+import * as service from "./service.js";
+
+export class Run {
+  #job = null;
+  #stopped = false;
+
+  constructor(pages, settings) {
+    Object.assign(this, { pages, settings });
+    byId("settings").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.scan();
+    });
+    byId("cancel").addEventListener("click", () => this.cancel());
+    byId("preview").addEventListener("click", () => this.preview());
+    settings.addEventListener("change", () => this.#enable());
+    pages.addEventListener("change", () => this.#enable());
+    this.#enable();
+  }
+
+  draw() {
+    this.#enable();
+  }
+
+  get active() {
+    return this.settings.paused === true;
+  }
+
+  #enable() {
+    const { active } = this;
+    byId("scan").disabled = byId("preview").disabled = active || !this.settings.ready;
+    byId("scan").hidden = active;
+    byId("cancel").hidden = !active;
+    byId("running").hidden = !active;
+    byId("scan").lastChild.textContent = t(this.pages.list.length ? "scanMore" : "scan");
+  }
+
+  /** Have the page show a scan while `work` lasts. */
+  async #during(work, again) {
+    if (this.active) return;
+    const focused = byId("scan").contains(document.activeElement);
+    const before = this.pages.list.length;
+    this.settings.paused = true;
+    this.#stopped = false;
+    quiet();
+    this.#progress(t("opening"), null);
+    this.#enable();
+    if (focused) byId("cancel").focus();
+    let error = null;
+    try {
+      await work();
+    } catch (caught) {
+      error = caught;
+    }
+    await this.pages.grow().catch(() => 0);
+    await this.#end(error, this.pages.list.length - before, again, focused);
+  }
+
+  async #end(error, n, again, focused) {
+    const held = document.activeElement === byId("cancel") || focused;
+    this.#job = null;
+    this.settings.paused = false;
+    this.#enable();
+    if (held) byId("scan").focus();
+    if (n) this.pages.announce();
+    if (this.#stopped) return toast(t("cancelled", { n }));
+    if (error) return failed(error, again);
+    return say(n ? t("scanned", { n }) : t("scannedNone"), { shown: !n });
+  }
+
+  #progress(text, share) {
+    if (byId("running-text").textContent !== text) say(text);
+    byId("running-text").textContent = text;
+    if (share === null) byId("running-bar").removeAttribute("value");
+    else byId("running-bar").value = share;
+  }
+
+  async #follow(events) {
+    for await (const event of events) {
+      if (event.jobuid) this.#job = event.jobuid;
+      if (event.kind === "progress") {
+        this.#progress(t("scanningPage", { n: event.page }), event.height ? event.rows / event.height : null);
+      }
+      if (event.kind === "page") this.#fetch();
+    }
+  }
+
+  /** The page is in the job; a moment later it is in the buffer, too. */
+  async #fetch() {
+    for (let turn = 0; turn < 40; turn += 1) {
+      if (await this.pages.grow().catch(() => 0)) return;
+      await new Promise((done) => setTimeout(done, 10 + 5 * turn));
+    }
+  }
+
+  scan() {
+    return this.#during(() => this.#follow(service.scan(this.settings.device, this.settings.wanted)), () => this.scan());
+  }
+
+  /** Go on showing a scan that was running when the page was loaded. */
+  async resume() {
+    const job = await service.running();
+    if (job && !this.active) await this.#during(() => this.#follow(service.watch(job.jobuid)), () => this.scan());
+  }
+
+  async cancel() {
+    this.#stopped = true;
+    this.#progress(t("cancel"), null);
+    await service.cancel(this.#job).catch(failed);
+  }
+
+  /** Look at the glass, and scan a part of it. */
+  async preview() {
+    if (this.active || !this.settings.ready) return;
+    const settings = this.settings.wanted;
+    const place = el("div", { className: "holder" }, el("p", { className: "hint wait", textContent: t("previewing") }));
+    const numbers = el("div");
+    const go = button({ glyph: "scan", text: t("scanArea"), className: "primary", disabled: true });
+    const problem = el("section", { className: "problem", hidden: true, aria: { role: "alert" } });
+    const hint = el("p", { className: "hint", textContent: t("previewHint") });
+    const side = el("div", { className: "side" }, hint, numbers, el("div", { className: "buttons" }, go));
+    const root = dialog({ title: t("preview"), className: "preview" }, problem, el("div", { className: "body" }, el("div", { className: "view" }, place), side));
+    try {
+      this.settings.paused = true;
+      const seen = await service.preview(this.settings.device, settings);
+      root.addEventListener("close", () => seen.free());
+      if (!root.isConnected) return void seen.free();
+      const area = await framed(place, seen);
+      numbers.replaceChildren(area.fields);
+      go.disabled = false;
+      go.addEventListener("click", () => this.#part(root, settings, area));
+    } catch (error) {
+      place.replaceChildren();
+      failed(error, () => (root.close(), this.preview()));
+    } finally {
+      this.settings.paused = false;
+    }
+  }
+
+  #part(root, settings, area) {
+    const wanted = area.measured;
+    root.close();
+    const whole = { ...settings, source: "glass", size: "whole" };
+    const scan = () => (area.isWhole ? this.#follow(service.scan(this.settings.device, whole)) : service.scanArea(this.settings.device, settings, wanted));
+    const again = () => this.#during(scan, again);
+    return again();
+  }
+}
+
+async function framed(place, { url, width, height }) {
+  const image = el("img", { src: new URL(url).pathname + new URL(url).search, alt: t("previewAlt"), draggable: false });
+  await image.decode();
+  place.replaceChildren(image);
+  return new Area(place, image, { width, height });
+}
