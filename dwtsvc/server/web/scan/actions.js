@@ -74,12 +74,21 @@ export class Actions extends EventTarget {
     return mine;
   }
 
-  async #do(entry, work = null) {
-    const act = work ?? (() => KINDS[entry.kind].redo(this.pages, entry));
-    if (!(await this.run(act, () => this.#do(entry, work)))) return false;
-    this.#history.done.push(entry);
-    this.#history.done.splice(0, this.#history.done.length - DEEPEST);
-    this.#history.undone = [];
+  /** `what` is what is done, or makes it when its turn has come: the pages may be in another order by then. */
+  async #do(what, work = null) {
+    let entry = null;
+    const act = async () => {
+      entry = typeof what === "function" ? what() : what;
+      if (entry) await (work ? work() : KINDS[entry.kind].redo(this.pages, entry));
+    };
+    const noted = async () => {
+      await act();
+      if (!entry) return;
+      this.#history.done.push(entry);
+      this.#history.done.splice(0, this.#history.done.length - DEEPEST);
+      this.#history.undone = [];
+    };
+    if (!(await this.run(noted, () => this.#do(what, work))) || !entry) return false;
     this.#note();
     return true;
   }
@@ -102,15 +111,17 @@ export class Actions extends EventTarget {
   }
 
   async #step(from, to, way) {
-    const entry = this.#history[from].pop();
-    if (!entry) return;
-    // What is not there any more was deleted by another tab: its history is of no use.
+    let entry = null;
     const done = await this.run(async () => {
+      entry = this.#history[from].pop(); // now, when what was done before is noted
+      if (!entry) return;
+      // What is not there any more was deleted by another tab: its history is of no use.
       if (this.pages.of(entry.ids).length === entry.ids.length) await KINDS[entry.kind][way](this.pages, entry);
-    });
-    if (done) this.#history[to].push(entry);
+      this.#history[to].push(entry);
+    }, null);
+    if (!done && entry) this.#history[from].push(entry);
     this.#note();
-    if (done) say(t(way === "undo" ? "undone" : "redone"));
+    if (done && entry) say(t(way === "undo" ? "undone" : "redone"));
   }
 
   /** An edit of one step, or of several, of the chosen pages. */
@@ -144,23 +155,30 @@ export class Actions extends EventTarget {
 
   /** Put pages before the one that stands at an index of what is shown. */
   async move(ids, index) {
+    if (await this.#do(() => this.#moving(ids, index))) {
+      say(t("moved", { n: this.pages.at(ids[0]) + 1, all: this.pages.list.length }));
+    }
+  }
+
+  #moving(ids, index) {
     const moving = new Set(ids);
-    const target = this.pages.list.slice(index).find((page) => !moving.has(page.id));
+    const place = typeof index === "function" ? index() : index;
+    const target = this.pages.list.slice(place).find((page) => !moving.has(page.id));
     const order = this.pages.all.map((page) => page.id);
     const rest = order.filter((id) => !moving.has(id));
     const at = target ? rest.indexOf(target.id) : rest.length;
     const next = [...rest.slice(0, at), ...order.filter((id) => moving.has(id)), ...rest.slice(at)];
-    if (next.every((id, place) => id === order[place])) return;
-    const entry = { kind: "move", ids, before: following(order, moving), after: following(next, moving) };
-    if (await this.#do(entry)) say(t("moved", { n: this.pages.at(ids[0]) + 1, all: this.pages.list.length }));
+    if (next.every((id, each) => id === order[each])) return null;
+    return { kind: "move", ids, before: following(order, moving), after: following(next, moving) };
   }
 
   /** Move the chosen pages by a number of places. */
   shift(by) {
     const ids = this.pages.chosen.map((page) => page.id);
     if (!ids.length) return Promise.resolve();
-    const [first, last] = [this.pages.at(ids[0]), this.pages.at(ids.at(-1))];
-    return this.move(ids, by < 0 ? Math.max(0, first + by) : Math.min(this.pages.list.length, last + 1 + by));
+    const { pages } = this;
+    const before = () => Math.max(0, pages.at(ids[0]) + by);
+    return this.move(ids, by < 0 ? before : () => Math.min(pages.list.length, pages.at(ids.at(-1)) + 1 + by));
   }
 
   begin(pages = this.pages.chosen.slice(0, 1)) {

@@ -4,8 +4,9 @@ import { byId, el, icon } from "./dom.js";
 import { t } from "./i18n.js";
 import { imageUrl } from "./service.js";
 
-const NARROW = 150; // pixels that a cell has at least
-const WIDE = 190;
+const NARROW = 130; // pixels that a cell has at least
+const WIDE = 11.5; // the same on a larger screen, in the size of its type
+const WIDEST = 16;
 const SHAPE = 1.36; // height of a cell to its width
 const GAP = 14;
 const BEYOND = 1.0; // views above and below that are kept ready
@@ -69,10 +70,11 @@ export class Grid {
 
   #measure() {
     const room = this.root.clientWidth;
-    const least = room < 500 ? NARROW - 20 : WIDE;
+    const type = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const least = room < 500 ? NARROW : WIDE * type;
     this.#columns = Math.max(1, Math.floor((room + GAP) / (least + GAP)));
     this.#width = Math.floor((room - GAP * (this.#columns - 1)) / this.#columns);
-    if (room >= 500) this.#width = Math.min(this.#width, 260);
+    if (room >= 500) this.#width = Math.min(this.#width, Math.round(WIDEST * type));
     this.#height = Math.floor(this.#width * SHAPE) + 30;
     const rows = Math.ceil(this.pages.list.length / this.#columns);
     const height = `${Math.max(0, rows * (this.#height + GAP) - GAP)}px`;

@@ -119,7 +119,7 @@ const TEXTS = {
   reading: ["Reading…", "Wird gelesen…"],
   noText: ["There is no text on this page.", "Auf dieser Seite steht kein Text."],
   noBarcodes: ["There is no barcode on this page.", "Auf dieser Seite ist kein Strichcode."],
-  noOcr: ["This service cannot read text. `dwtsvc doctor` tells what is missing.", "Dieser Dienst kann keinen Text lesen. `dwtsvc doctor` sagt, was fehlt."],
+  noOcr: ["This service cannot read text. dwtsvc doctor tells what is missing.", "Dieser Dienst kann keinen Text lesen. dwtsvc doctor sagt, was fehlt."],
   copy: ["Copy", "Kopieren"],
   copied: ["Copied.", "Kopiert."],
   area: ["Frame; arrows move it, Shift and an arrow changes its size", "Rahmen; Pfeile verschieben ihn, Umschalt und Pfeil ändert die Größe"],
@@ -168,7 +168,7 @@ const TEXTS = {
     "no-scanner": ["The scanner was not found.", "Der Scanner wurde nicht gefunden.", "Switch it on, check its cable or network, then look again.", "Schalten Sie ihn ein, prüfen Sie Kabel oder Netz und suchen Sie erneut."],
     "device-lost": ["The scanner went away in the middle of the scan.", "Der Scanner ist mitten im Scan verschwunden.", "Check its cable and switch it on again. The pages before that are safe.", "Prüfen Sie das Kabel und schalten Sie ihn wieder ein. Die Seiten davor sind sicher."],
     "device-timeout": ["The scanner does not answer.", "Der Scanner antwortet nicht.", "Switch it off and on again, then try again.", "Schalten Sie ihn aus und wieder ein und versuchen Sie es erneut."],
-    "no-right-to-scanner": ["This user may not use the scanner.", "Dieser Benutzer darf den Scanner nicht verwenden.", "`dwtsvc doctor` tells how to get the right.", "`dwtsvc doctor` sagt, wie Sie das Recht bekommen."],
+    "no-right-to-scanner": ["This user may not use the scanner.", "Dieser Benutzer darf den Scanner nicht verwenden.", "dwtsvc doctor tells how to get the right.", "dwtsvc doctor sagt, wie Sie das Recht bekommen."],
     "disk-full": ["The disk is full.", "Die Festplatte ist voll.", "Save and remove pages, or make room, then try again.", "Speichern und entfernen Sie Seiten oder schaffen Sie Platz und versuchen Sie es erneut."],
     "too-many": ["The pages take all the room they may.", "Die Seiten belegen allen Platz, den sie dürfen.", "Save and remove pages that you do not need any more.", "Speichern und entfernen Sie Seiten, die Sie nicht mehr brauchen."],
     "service-gone": ["The service does not answer.", "Der Dienst antwortet nicht.", "Start it with: dwtsvc serve. Your pages are kept.", "Starten Sie ihn mit: dwtsvc serve. Ihre Seiten bleiben erhalten."],
@@ -187,6 +187,9 @@ let language = localStorage.getItem("dwtsvc.language") ?? spoken ?? "en";
 document.documentElement.lang = language;
 
 export const current = () => language;
+
+/** The language with the region of whoever reads, for dates. */
+export const locale = () => navigator.languages.find((each) => each.startsWith(language)) ?? language;
 
 export function speak(chosen) {
   language = chosen;

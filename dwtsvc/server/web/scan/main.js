@@ -46,7 +46,7 @@ const TOOLS = [
   ["bin", "remove", () => actions.remove(), some],
   null,
   ["blank", "blanks", () => actions.removeBlanks(), any],
-  ["text", "split", () => actions.split(), () => any() && able.split],
+  ["split", "split", () => actions.split(), () => any() && able.split],
   ["open", "openFiles", () => files.choose(), () => true],
   null,
   ["undo", "undo", () => actions.undo(), () => actions.canUndo],

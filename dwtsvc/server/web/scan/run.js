@@ -6,6 +6,8 @@ import { t } from "./i18n.js";
 import { failed, quiet, say, toast } from "./notices.js";
 import * as service from "./service.js";
 
+const PATIENCE = 3; // times that a busy scanner is asked again
+
 export class Run {
   #job = null;
   #stopped = false;
@@ -53,12 +55,26 @@ export class Run {
     if (focused) byId("cancel").focus();
     let error = null;
     try {
-      await work();
+      await this.settings.free;
+      await this.#patiently(work);
     } catch (caught) {
       error = caught;
     }
     await this.pages.grow().catch(() => 0);
     await this.#end(error, this.pages.list.length - before, again, focused);
+  }
+
+  /** Another tab may hold the scanner for a moment, only to see what it can do. */
+  async #patiently(work) {
+    for (let turn = 0; turn < PATIENCE; turn += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (error.word !== "scanner-busy" || this.#stopped) throw error;
+      }
+      await new Promise((done) => setTimeout(done, 500));
+    }
+    return work();
   }
 
   async #end(error, n, again, focused) {
@@ -127,6 +143,7 @@ export class Run {
     const root = dialog({ title: t("preview"), className: "preview" }, problem, el("div", { className: "body" }, el("div", { className: "view" }, place), side));
     try {
       this.settings.paused = true;
+      await this.settings.free;
       const seen = await service.preview(this.settings.device, settings);
       root.addEventListener("close", () => seen.free());
       if (!root.isConnected) return void seen.free();

@@ -1,7 +1,7 @@
 // The dialog that saves the pages as a file.
 
 import { button, byId, dialog, el } from "./dom.js";
-import { current, t } from "./i18n.js";
+import { locale, t } from "./i18n.js";
 import { barrier, failed, toast } from "./notices.js";
 import * as service from "./service.js";
 
@@ -11,7 +11,7 @@ const NEED_OCR = ["searchable", "pdfa"];
 const KEPT = "dwtsvc.save";
 
 export function usualName() {
-  const date = new Intl.DateTimeFormat(current(), { dateStyle: "medium", timeStyle: "short" }).format(new Date());
+  const date = new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date());
   return t("usualName", { date: date.replaceAll(":", ".") });
 }
 

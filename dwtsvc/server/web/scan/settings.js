@@ -28,6 +28,7 @@ export class Settings extends EventTarget {
   device = localStorage.getItem("dwtsvc.device") ?? "";
   profiles = kept("dwtsvc.profiles", {});
   able = ANYTHING;
+  free = Promise.resolve(); // when no scanner is held any more to be asked what it can do
   #asked = new Map();
   #gone = false;
 
@@ -110,6 +111,12 @@ export class Settings extends EventTarget {
     this.able = this.#asked.get(id) ?? kept(`dwtsvc.able:${id}`, ANYTHING);
     this.draw();
     if (this.#asked.has(id) || this.paused) return;
+    const asking = this.#ask(id);
+    this.free = Promise.all([this.free, asking]);
+    await asking;
+  }
+
+  async #ask(id) {
     try {
       const able = await service.capabilities(id);
       able.most = Math.min(able.most ?? 1200, 1e6); // JSON knows no infinity

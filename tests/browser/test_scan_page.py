@@ -1,0 +1,545 @@
+"""The scan page in Chromium: from the click on Scan to the saved file, by mouse and by keyboard, and what goes wrong."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, expect
+from pypdf import PdfReader
+
+from tests.browser.rig import PATIENCE, Running, serving
+from tests.browser.test_welcome import violations
+from tests.certs.rig import needs
+
+_seeds = itertools.count(100)
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    context.set_default_timeout(PATIENCE * 1000)
+    return context.new_page()
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    expect.set_options(timeout=PATIENCE * 1000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _usual_patience() -> Iterator[None]:
+    yield
+    expect.set_options(timeout=5000)
+
+
+def opened(page: Page, service: Running, device: str = "virtual:adf?pages=3") -> None:
+    """The page with a scanner of its own: a virtual one counts its sheets while it is open."""
+    own = f"{device}{'&' if '?' in device else '?'}seed={next(_seeds)}"
+    page.goto(f"{service.url}/scan?device={quote(own)}")
+    expect(page.locator("html[data-ready]")).to_be_attached()
+
+
+def scan(page: Page) -> None:
+    expect(page.locator("#scan")).to_be_enabled()
+    page.locator("#scan").click()
+    expect(page.locator("#cancel")).to_be_visible()
+    expect(page.locator("#scan")).to_be_visible()
+
+
+def options(page: Page) -> Locator:
+    return page.locator("#pages [role=option]")
+
+
+def order(page: Page) -> list[str]:
+    """The ids of the pages that are in the document, in their order."""
+    found: list[str] = page.evaluate(
+        """[...document.querySelectorAll("#pages [role=option]")]
+          .sort((one, other) => one.ariaPosInSet - other.ariaPosInSet).map((each) => each.dataset.id)"""
+    )
+    return found
+
+
+def at(page: Page, number: int) -> Locator:
+    return page.locator(f"#pages [role=option][aria-posinset='{number}']")
+
+
+def tool(page: Page, name: str) -> Locator:
+    return page.locator(f"#bar [data-tool={name}]")
+
+
+def saved(page: Page, form: str = "pdf") -> Download:
+    page.locator("#save").click()
+    page.locator(f"dialog [value={form}]").check(force=True)
+    with page.expect_download() as waiting:
+        page.locator("dialog").get_by_role("button", name="Save").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    return waiting.value
+
+
+def picture(width: int, height: int, *, ink: bool = True) -> bytes:
+    """A page of 100 dpi with a heading, or with nothing on it."""
+    image = Image.new("L", (width, height), 255)
+    if ink:
+        for top in range(40, height - 40, 24):
+            ImageDraw.Draw(image).rectangle((40, top, width - 40, top + 8), fill=0)
+    file = io.BytesIO()
+    image.save(file, "png", dpi=(100, 100))
+    return file.getvalue()
+
+
+def loaded(page: Page, *files: bytes) -> None:
+    before = len(order(page))
+    named = [{"name": f"{at}.png", "mimeType": "image/png", "buffer": file} for at, file in enumerate(files)]
+    page.locator("#files").set_input_files(named)  # type: ignore[arg-type]
+    expect(options(page)).to_have_count(before + len(files))
+
+
+def test_from_the_feeder_to_a_pdf_by_keyboard(page: Page, service: Running, tmp_path: Path) -> None:
+    opened(page, service)
+    scan(page)
+    expect(options(page)).to_have_count(3)
+    first, second, third = order(page)
+    page.locator("#pages").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Alt+ArrowRight")
+    page.keyboard.press("Alt+ArrowRight")
+    expect(page.locator("#said")).to_have_text("Moved to place 3 of 3.")
+    assert order(page) == [second, third, first]
+    page.keyboard.press("Home")
+    page.keyboard.press("r")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("r")
+    expect(tool(page, "undo")).to_have_attribute("aria-disabled", "false")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#said")).to_have_text("Undone.")
+    loaded(page, picture(800, 1100, ink=False))
+    tool(page, "blanks").click()
+    expect(page.locator("#toast-text")).to_have_text("1 blank page removed.")
+    expect(options(page)).to_have_count(3)
+    page.locator("#name").fill("Letters: spring")
+    download = saved(page)
+    assert download.suggested_filename == "Letters- spring.pdf"
+    path = tmp_path / "letters.pdf"
+    download.save_as(path)
+    subprocess.run([needs("qpdf"), "--check", str(path)], check=True, capture_output=True)
+    subprocess.run([needs("pdftotext"), str(path), str(tmp_path / "text")], check=True)
+    sizes = [(each.mediabox.width > each.mediabox.height) for each in PdfReader(path).pages]
+    assert sizes == [True, False, False]  # the page that lies is the one that was turned, at its new place
+
+
+def test_nothing_is_lost_on_a_reload_and_what_was_done_can_still_be_undone(page: Page, service: Running) -> None:
+    opened(page, service)
+    scan(page)
+    before = order(page)
+    at(page, 2).click()
+    tool(page, "remove").click()
+    expect(options(page)).to_have_count(2)
+    page.locator("#name").fill("Kept")
+    page.locator("#name").press("Tab")
+    page.reload()
+    expect(options(page)).to_have_count(2)
+    expect(page.locator("#name")).to_have_value("Kept")
+    page.locator("#pages").focus()
+    page.keyboard.press("Control+z")
+    expect(options(page)).to_have_count(3)
+    assert order(page) == before
+    page.keyboard.press("Control+y")
+    expect(options(page)).to_have_count(2)
+
+
+def test_a_reload_in_the_middle_of_a_scan_shows_the_rest_of_it(page: Page, service: Running) -> None:
+    opened(page, service, "virtual:adf?pages=4&slow=0.7")
+    page.locator("#scan").click()
+    expect(options(page).first).to_be_visible()
+    page.reload()
+    expect(page.locator("#cancel")).to_be_visible()
+    expect(options(page)).to_have_count(4)
+    expect(page.locator("#scan")).to_be_visible()
+
+
+def test_the_pages_that_came_before_a_scan_was_cancelled_stay(page: Page, service: Running) -> None:
+    opened(page, service, "virtual:adf?pages=50&slow=0.5")
+    page.locator("#scan").click()
+    expect(options(page).first).to_be_visible()
+    page.locator("#cancel").click()
+    expect(page.locator("#toast-text")).to_contain_text("Cancelled.")
+    assert 0 < options(page).count() < 50
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_a_jam_is_told_with_what_to_do_and_the_rest_is_scanned_after_it(page: Page, service: Running) -> None:
+    opened(page, service, "virtual:adf?pages=3&jam=2")
+    scan(page)
+    expect(page.locator("#problem")).to_contain_text("The paper is jammed.")
+    expect(page.locator("#problem")).to_contain_text("put it back into the feeder")
+    expect(options(page)).to_have_count(1)
+    page.locator("#problem").get_by_role("button", name="Try again").click()
+    expect(options(page)).to_have_count(3)
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("mishap", "told"),
+    [
+        ("busy=1", "The scanner is busy."),
+        ("empty=1", "There is no paper in the feeder."),
+        ("cover=1", "The cover is open."),
+        ("denied=1", "This user may not use the scanner."),
+    ],
+)
+def test_every_mishap_has_words_of_its_own(page: Page, service: Running, mishap: str, told: str) -> None:
+    opened(page, service, f"virtual:adf?{mishap}")
+    if "empty" in mishap:  # on its own the scanner would take what lies on the glass
+        page.locator("#source").get_by_text("Feeder").click()
+    page.locator("#scan").click()
+    expect(page.locator("#problem .what")).to_contain_text(told)
+    assert len(page.locator("#problem p").nth(1).inner_text()) > 15  # what to do
+
+
+def test_pages_are_carried_by_the_mouse(page: Page, service: Running) -> None:
+    opened(page, service)
+    loaded(page, *(picture(600 + 10 * each, 800) for each in range(4)))
+    ids = order(page)
+    at(page, 1).click()
+    at(page, 2).click(modifiers=["Shift"])
+    target = at(page, 4).bounding_box()
+    assert target
+    at(page, 1).hover()
+    page.mouse.down()
+    page.mouse.move(target["x"] + target["width"] - 4, target["y"] + 60, steps=8)
+    expect(page.locator(".load")).to_have_text("2 pages")
+    page.mouse.up()
+    expect(page.locator("#said")).to_have_text("Moved to place 3 of 4.")
+    assert order(page) == [ids[2], ids[3], ids[0], ids[1]]
+    tool(page, "undo").click()
+    expect(page.locator("#said")).to_have_text("Undone.")
+    assert order(page) == ids
+
+
+def test_ranges_are_selected_removed_and_brought_back_by_the_bar(page: Page, service: Running) -> None:
+    opened(page, service)
+    loaded(page, *(picture(600, 800 + 10 * each) for each in range(5)))
+    ids = order(page)
+    page.locator("#pages").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#count")).to_have_text("3 of 5 selected")
+    page.keyboard.press("Delete")
+    expect(options(page)).to_have_count(2)
+    page.locator("#toast-undo").click()
+    expect(options(page)).to_have_count(5)
+    assert order(page) == ids
+    page.keyboard.press("Control+a")
+    expect(page.locator("#count")).to_have_text("5 of 5 selected")
+
+
+def test_a_page_is_cropped_in_the_viewer_by_numbers_and_by_keys(page: Page, service: Running) -> None:
+    opened(page, service)
+    loaded(page, picture(800, 1000))
+    page.locator("#pages").focus()
+    page.keyboard.press("Enter")
+    page.locator(".viewer [data-tool=crop]").click()
+    expect(page.locator(".area")).to_be_visible()
+    for name, value in (("left", 20), ("top", 20), ("width", 100), ("height", 120)):
+        page.locator(f".viewer [name={name}]").fill(str(value))
+        page.locator(f".viewer [name={name}]").press("Tab")
+    page.locator(".area").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".area")).to_have_count(0)
+    width, height = sizes(page)[0]
+    assert abs(width - (100 / 25.4 * 100 + 8)) < 6 and abs(height - 120 / 25.4 * 100) < 6
+    page.locator(".viewer [data-tool=undo]").click()
+    expect(page.locator("#said")).to_have_text("Undone.")
+    assert sizes(page) == [(800, 1000)]
+    page.keyboard.press("Escape")
+    expect(page.locator("#pages")).to_be_focused()
+
+
+def sizes(page: Page) -> list[tuple[int, int]]:
+    """Width and height in pixels of every page, as the service has them."""
+    found: list[Any] = page.evaluate(
+        "import('/scan/service.js').then(async ({ buffer }) => (await buffer.list()).map((each) => [each.width, each.height]))"
+    )
+    return [(width, height) for width, height in found]
+
+
+def test_brightness_and_an_erased_area_change_the_page_and_come_back(page: Page, service: Running) -> None:
+    opened(page, service)
+    loaded(page, picture(800, 1000))
+    at(page, 1).dblclick()
+    before = page.locator(".viewer img").get_attribute("src")
+    page.locator(".viewer [data-tool=adjust]").click()
+    page.locator("#adjust-brightness").fill("40")
+    page.locator("#adjust-contrast").fill("-20")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".viewer img")).not_to_have_attribute("src", str(before))
+    page.locator(".viewer [data-tool=erase]").click()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".area")).to_have_count(0)
+    for _ in range(2):
+        page.locator(".viewer [data-tool=undo]").click()
+        expect(page.locator(".viewer [data-tool=undo]")).to_have_attribute("aria-disabled", re.compile("true|false"))
+    expect(page.locator(".viewer [data-tool=undo]")).to_have_attribute("aria-disabled", "true")
+    expect(page.locator(".viewer img")).to_have_attribute("src", str(before))
+
+
+def test_barcodes_of_a_page_are_read_beside_its_image(page: Page, service: Running) -> None:
+    opened(page, service, "virtual:adf?pages=1&document=invoice")
+    scan(page)
+    at(page, 1).dblclick()
+    page.locator(".viewer [data-tool=content]").click()
+    expect(page.locator(".codes code").first).to_contain_text(re.compile(r"\w{4,}"))
+    page.locator(".viewer [data-tool=over]").click()  # it is read again, as it is now
+    expect(page.locator(".codes code").first).to_contain_text(re.compile(r"\w{4,}"))
+
+
+def test_a_part_of_the_glass_is_scanned_after_a_preview(page: Page, service: Running) -> None:
+    opened(page, service, "virtual:flatbed")
+    page.locator("#preview").click()
+    expect(page.locator(".preview .area")).to_be_visible()
+    for name, value in (("left", 50), ("top", 40), ("width", 100), ("height", 80)):
+        page.locator(f".preview [name={name}]").fill(str(value))
+        page.locator(f".preview [name={name}]").press("Tab")
+    page.get_by_role("button", name="Scan this area").click()
+    expect(options(page)).to_have_count(1)
+    width, height = sizes(page)[0]
+    assert abs(width - 100 / 25.4 * 300) < 25 and abs(height - 80 / 25.4 * 300) < 25
+
+
+def test_a_file_that_is_none_is_refused_in_words(page: Page, service: Running) -> None:
+    opened(page, service)
+    page.locator("#files").set_input_files([{"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"nonsense"}])
+    expect(page.locator("#problem .what")).to_have_text("This file cannot be read.")
+
+
+def test_files_are_dropped_onto_the_page(page: Page, service: Running) -> None:
+    opened(page, service)
+    drop = """(bytes) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], "a.png", { type: "image/png" }));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(drop, list(picture(300, 400)))
+    expect(options(page)).to_have_count(1)
+    expect(page.locator("#toast-text")).to_have_text("1 page added.")
+
+
+def test_documents_that_begin_at_marked_pages_are_saved_apart(page: Page, service: Running, tmp_path: Path) -> None:
+    opened(page, service)
+    loaded(page, *(picture(600, 800) for _ in range(3)))
+    at(page, 3).click()
+    tool(page, "divide").click()
+    expect(at(page, 3)).to_have_attribute("aria-label", "Page 3 of 3, begins a document")
+    page.locator("#save").click()
+    downloads: list[Download] = []
+    page.on("download", lambda download: downloads.append(download))
+    page.locator("dialog").get_by_role("button", name="Save").click()
+    expect(page.locator("#toast-text")).to_have_text("2 files saved.")
+    page.wait_for_function("true")
+    counts = []
+    for download in sorted(downloads, key=lambda each: each.suggested_filename):
+        download.save_as(tmp_path / download.suggested_filename)
+        counts.append(len(PdfReader(tmp_path / download.suggested_filename).pages))
+    assert counts == [2, 1]
+
+
+@pytest.mark.parametrize(("form", "magic"), [("tiff", b"II*\0"), ("jpeg", b"\xff\xd8"), ("png", b"\x89PNG")])
+def test_pages_are_saved_as_pictures(page: Page, service: Running, tmp_path: Path, form: str, magic: bytes) -> None:
+    opened(page, service)
+    loaded(page, picture(600, 800))
+    saved(page, form).save_as(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes().startswith(magic)
+
+
+def test_two_tabs_show_the_same_pages(context: BrowserContext, page: Page, service: Running) -> None:
+    opened(page, service)
+    loaded(page, picture(600, 800), picture(610, 800), picture(620, 800))
+    other = context.new_page()
+    opened(other, service)
+    expect(options(other)).to_have_count(3)
+    at(page, 1).click()
+    tool(page, "remove").click()
+    expect(options(other)).to_have_count(2)
+    at(other, 2).click()
+    other.locator("#pages").press("Alt+ArrowLeft")
+    expect(other.locator("#said")).to_have_text("Moved to place 1 of 2.")
+    expect(page.locator("#pages [aria-posinset='1']")).to_have_attribute("data-id", order(other)[0])
+
+
+def test_a_thousand_pages_are_in_the_buffer_and_few_in_the_document(page: Page, service: Running) -> None:
+    opened(page, service)
+    stack = io.BytesIO()
+    sheets = [Image.new("1", (120, 160), 1) for _ in range(250)]
+    sheets[0].save(stack, "tiff", save_all=True, append_images=sheets[1:], compression="group4")
+    client = page.evaluate("localStorage.getItem('dwtsvc.client')")
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": service.url}
+    for _ in range(4):
+        answer = service.tool.post(f"/f/LoadFile?id={client}", content=stack.getvalue(), headers=headers)
+        assert answer.status_code == 200, answer.text
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/img?" in request.url else None)
+    page.reload()
+    expect(page.locator("#count")).to_have_text("1,000 pages")
+    expect(at(page, 1)).to_be_visible()
+    page.wait_for_timeout(500)
+    assert options(page).count() < 80 and len(asked) < 80
+    page.locator("#pages").focus()
+    page.keyboard.press("End")
+    expect(at(page, 1000)).to_be_visible()
+    expect(at(page, 1000).locator("img")).to_have_attribute("src", re.compile("index=999"))
+    assert options(page).count() < 80 and len(asked) < 250
+    page.keyboard.press("Alt+Home")
+    expect(page.locator("#said")).to_have_text("Moved to place 1 of 1,000.")
+
+
+def test_profiles_settings_and_the_look_are_kept(page: Page, service: Running) -> None:
+    opened(page, service)
+    expect(page.locator("#dpi option", has_text="300 dpi")).to_have_count(1)
+    page.locator("#source").get_by_text("Both sides").click()
+    page.locator("#mode").get_by_text("Gray").click()
+    page.locator("#dpi").select_option("200")
+    page.locator("#profile-save").click()
+    page.get_by_label("Name of the profile").fill("Letters")
+    page.keyboard.press("Enter")
+    expect(page.locator("#profile")).to_have_value("mine:Letters")
+    page.locator("#profile").select_option("photo")
+    expect(page.locator("#dpi")).to_have_value("600")
+    page.locator("#theme").click()
+    page.locator("#theme").click()
+    page.reload()
+    expect(page.locator("html[data-theme=dark]")).to_be_attached()
+    page.locator("#profile").select_option("mine:Letters")
+    expect(page.locator("#dpi")).to_have_value("200")
+    expect(page.locator("#source input:checked")).to_have_value("duplex")
+    expect(page.locator("#mode input:checked")).to_have_value("gray")
+
+
+def test_a_scanner_that_vanishes_is_told_and_so_is_none_at_all(page: Page, service: Running) -> None:
+    page.goto(f"{service.url}/scan")
+    expect(page.locator("#device option")).to_have_count(2)
+    page.route("**/api/device/scanners?*", lambda route: route.fulfill(json=[]))
+    page.locator("#look").click()
+    expect(page.locator("#device-hint")).to_contain_text("Switch the scanner on")
+    expect(page.locator("#scan")).to_be_disabled()
+    page.unroute("**/api/device/scanners?*")
+    page.locator("#look").click()
+    expect(page.locator("#scan")).to_be_enabled()
+
+
+def test_the_page_speaks_german(browser: Browser, service: Running) -> None:
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    opened(page, service)
+    expect(page.locator("#scan")).to_have_text("Scannen")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.locator("#scan").click()
+    expect(options(page)).to_have_count(3)
+    expect(page.locator("#count")).to_have_text("3 Seiten")
+    expect(at(page, 1)).to_have_attribute("aria-label", "Seite 1 von 3")
+    page.locator("#language").select_option("en")
+    expect(page.locator("#count")).to_have_text("3 pages")
+    expect(at(page, 1)).to_have_attribute("aria-label", "Page 1 of 3")
+    context.close()
+
+
+def test_every_text_is_there_in_both_languages(page: Page, service: Running) -> None:
+    page.goto(f"{service.url}/scan")
+    source = page.evaluate("fetch('/scan/i18n.js').then((answer) => answer.text())")
+    known = set(re.findall(r"^  (\w+): \[", source, re.MULTILINE))
+    lines = re.findall(r'^  (?:  "[\w-]+"|\w+): \[(.*)\],?$', source, re.MULTILINE)
+    assert len(lines) > 120 and {len(re.findall(r'"(?:[^"\\]|\\.)*"', line)) for line in lines} == {2, 4}
+    folder = Path("dwtsvc/server/web/scan")
+    used = set(re.findall(r'data-(?:t|label)="(\w+)"', (folder / "scan.html").read_text()))
+    for script in folder.glob("*.js"):
+        used |= set(re.findall(r'\bt\("(\w+)"', script.read_text()))
+    assert used <= known, used - known
+
+
+def test_a_service_that_is_gone_is_told_and_its_return_finds_all_pages(browser: Browser, home: Path) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    with serving(home) as first:
+        opened(page, first)
+        loaded(page, picture(600, 800), picture(610, 800))
+        first.kill()
+        at(page, 1).click()
+        tool(page, "right").click()
+        expect(page.locator("#problem .what")).to_have_text("The service does not answer.")
+    with serving(home, http_ports=str(first.http)):
+        page.locator("#problem").get_by_role("button", name="Try again").click()
+        expect(page.locator("#problem")).to_be_hidden()
+        expect(tool(page, "undo")).to_have_attribute("aria-disabled", "false")
+        assert sizes(page) == [(800, 600), (610, 800)]
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280, 3840])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_state_is_accessible_and_fits(browser: Browser, service: Running, scheme: Any, width: int) -> None:
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+
+    def sound(state: str) -> None:
+        page.wait_for_timeout(200)  # images and transitions
+        assert violations(page) == [], state
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, state
+
+    opened(page, service, "virtual:adf?pages=2&jam=2")
+    expect(page.locator("#device-hint")).to_be_empty()
+    sound("empty")
+    scan(page)
+    expect(page.locator("#problem")).to_be_visible()
+    sound("problem")
+    loaded(page, picture(600, 800), picture(800, 600))
+    at(page, 2).click()
+    sound("selected")
+    tool(page, "remove").click()
+    sound("removed")
+    page.locator("#save").click()
+    sound("saving")
+    page.keyboard.press("Escape")
+    at(page, 1).dblclick()
+    sound("viewer")
+    for name in ("crop", "adjust", "content"):
+        page.locator(f".viewer [data-tool={name}]").click()
+        page.wait_for_timeout(400 if name == "content" else 0)
+        sound(name)
+    # What a service does not have is answered 404, and a jam 409: Chromium writes both into its console.
+    assert [each for each in complaints if "404" not in each and "409" not in each] == []
+    context.close()
+
+
+def test_a_phone_scans_and_saves_by_touch(browser: Browser, service: Running, tmp_path: Path) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    opened(page, service)
+    page.locator("#scan").tap()
+    expect(options(page)).to_have_count(3)
+    at(page, 1).locator(".mark").tap()
+    at(page, 2).locator(".mark").tap()
+    expect(tool(page, "remove")).to_have_attribute("aria-disabled", "false")
+    tool(page, "remove").tap()
+    expect(options(page)).to_have_count(1)
+    page.locator("#fold").tap()
+    expect(page.locator("#dpi")).to_be_visible()
+    page.locator("#save").tap()
+    with page.expect_download() as waiting:
+        page.locator("dialog").get_by_role("button", name="Save").tap()
+    waiting.value.save_as(tmp_path / "phone.pdf")
+    assert len(PdfReader(tmp_path / "phone.pdf").pages) == 1
+    context.close()
