@@ -1,13 +1,16 @@
-"""Pictures of the scan page for its document: `python -m tests.browser.scan_pictures FOLDER [WIDTH...]`."""
+"""Pictures of the scan page, every state in light and dark, as WebP:
+`python -m tests.browser.scan_pictures FOLDER [WIDTH...]`. docs/images/ has the widths 360 and 1280."""
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.rig import PATIENCE, launch, serving
@@ -78,17 +81,21 @@ def preview(page: Page) -> None:
 STATES: list[Callable[[Page], None]] = [empty, pages, removed, viewer, content, saving, problem, preview]
 
 
-def draw(browser: Browser, url: str, folder: Path, width: int, scheme: Scheme, kind: str = "png") -> None:
+def kept(page: Page, path: Path) -> None:
+    with Image.open(io.BytesIO(page.screenshot())) as picture:
+        picture.convert("RGB").save(path, "webp", quality=82, method=6)
+
+
+def draw(browser: Browser, url: str, folder: Path, width: int, scheme: Scheme) -> None:
     """Every state of the page in one size and one scheme, as files named after both."""
     size = {"width": width, "height": SIZES.get(width, 900)}
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", locale="en-GB")  # type: ignore[arg-type]
     page = context.new_page()
-    page.on("console", lambda message: print(message.type, message.text, file=sys.stderr))
     page.on("pageerror", lambda error: print("error", error, file=sys.stderr))
     page.goto(f"{url}/scan?device={DEVICE.replace('?', '%3F').replace('&', '%26').replace('=', '%3D')}")
     for state in STATES:
         state(page)
-        page.screenshot(path=folder / f"scan-{state.__name__}-{width}-{scheme}.{kind}")
+        kept(page, folder / f"scan-{state.__name__}-{width}-{scheme}.webp")
     context.close()
 
 

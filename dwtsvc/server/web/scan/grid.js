@@ -23,22 +23,34 @@ export class Grid {
   #top = 0;
   #when = 0;
   #settled = 0;
+  #stale = true;
 
   /** `open(id)` shows a page large. */
   constructor(pages, open) {
     this.pages = pages;
     this.open = open;
     this.root = byId("pages");
-    pages.addEventListener("change", () => this.draw());
+    pages.addEventListener("change", () => this.renew());
     pages.addEventListener("select", () => this.draw());
     document.addEventListener("scroll", () => this.#soon(), { capture: true, passive: true });
-    new ResizeObserver(() => this.#soon()).observe(byId("stage"));
-    window.addEventListener("resize", () => this.#soon());
+    new ResizeObserver(() => this.#resized()).observe(byId("stage"));
+    window.addEventListener("resize", () => this.#resized());
     this.root.addEventListener("dblclick", (event) => this.#opened(event));
   }
 
   get columns() {
     return this.#columns;
+  }
+
+  #resized() {
+    this.#stale = true;
+    this.#soon();
+  }
+
+  /** Draw what is there now, when other pages are shown. */
+  renew() {
+    this.#stale = true;
+    this.draw();
   }
 
   #soon() {
@@ -68,7 +80,10 @@ export class Grid {
     return Math.min(this.pages.list.length, row * this.#columns + column);
   }
 
+  /** Work out the cells anew where something they depend on is another. */
   #measure() {
+    if (!this.#stale) return;
+    this.#stale = false;
     const room = this.root.clientWidth;
     const type = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const least = room < 500 ? NARROW : WIDE * type;
@@ -84,18 +99,16 @@ export class Grid {
   }
 
   /** First and last index that are to be in the document. */
-  #range() {
-    const box = this.root.getBoundingClientRect();
+  #range(top) {
     const view = window.innerHeight;
     const step = this.#height + GAP;
-    const from = Math.floor((-box.top - view * BEYOND) / step);
-    const to = Math.ceil((-box.top + view * (1 + BEYOND)) / step);
+    const from = Math.floor((-top - view * BEYOND) / step);
+    const to = Math.ceil((-top + view * (1 + BEYOND)) / step);
     return [Math.max(0, from * this.#columns), Math.min(this.pages.list.length, to * this.#columns)];
   }
 
-  #isFast() {
+  #isFast(top) {
     const now = performance.now();
-    const top = this.root.getBoundingClientRect().top;
     const speed = Math.abs(top - this.#top) / window.innerHeight / Math.max((now - this.#when) / 1000, 0.016);
     [this.#top, this.#when] = [top, now];
     clearTimeout(this.#settled);
@@ -108,10 +121,11 @@ export class Grid {
     cancelAnimationFrame(this.#drawn);
     this.#drawn = 0;
     const { list } = this.pages;
-    this.root.hidden = !list.length;
+    if (this.root.hidden === list.length > 0) this.root.hidden = !list.length;
     this.#measure();
-    const fast = this.#isFast();
-    const [from, to] = this.#range();
+    const { top } = this.root.getBoundingClientRect(); // before anything is written, so that nothing is laid out twice
+    const fast = this.#isFast(top);
+    const [from, to] = this.#range(top);
     const near = new Set(list.slice(from, to).map((page) => page.id));
     for (const [id, cell] of this.#cells) if (!near.has(id)) this.#drop(id, cell);
     for (let index = from; index < to; index += 1) this.#show(list[index], index, fast);
