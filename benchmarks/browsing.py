@@ -25,8 +25,8 @@ FIRST = """() => new Promise((done) => {
   const began = performance.now();
   const look = () => {
     const image = document.querySelector("#pages .loaded img[src]");
-    if (image?.complete && image.naturalWidth) requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
-    else requestAnimationFrame(look);
+    if (!image?.complete || !image.naturalWidth) return requestAnimationFrame(look);
+    requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
   };
   document.getElementById("scan").click();
   look();

@@ -23,6 +23,7 @@ Scheme = Literal["light", "dark"]
 def scanned(page: Page, count: int) -> None:
     """Scan, and wait until so many pages are shown."""
     page.locator("#scan").click()
+    expect(page.locator("#cancel")).to_be_visible(timeout=PATIENCE * 1000)
     expect(page.locator("#scan")).to_be_visible(timeout=PATIENCE * 1000)
     expect(page.locator("#pages [role=option]").first).to_be_visible()
     assert page.evaluate("document.querySelectorAll('#pages [role=option]').length") >= min(count, 4)
@@ -39,6 +40,7 @@ def pages(page: Page) -> None:
     options = page.locator("#pages [role=option]")
     options.nth(1).click()
     options.nth(2).click(modifiers=["Shift"])
+    page.wait_for_timeout(300)
 
 
 def removed(page: Page) -> None:
@@ -54,7 +56,7 @@ def viewer(page: Page) -> None:
 
 def content(page: Page) -> None:
     page.locator(".viewer [data-tool=content]").click()
-    page.wait_for_timeout(2500)
+    expect(page.get_by_text("Reading…")).to_have_count(0, timeout=PATIENCE * 1000)
 
 
 def saving(page: Page) -> None:
@@ -103,7 +105,11 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     widths = [int(word) for word in sys.argv[2:]] or list(SIZES)
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright, serving(Path(place) / "home") as service:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        sync_playwright() as playwright,
+        serving(Path(place) / "home") as service,
+    ):
         browser = launch(playwright, Path(place))
         for width in widths:
             for scheme in ("light", "dark"):

@@ -1,4 +1,4 @@
-"""The scan page in Chromium: from the click on Scan to the saved file, by mouse and by keyboard, and what goes wrong."""
+"""The scan page in Chromium: from the click on Scan to the saved file, by mouse and keyboard, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import itertools
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, expect
 from pypdf import PdfReader
 
-from tests.browser.rig import PATIENCE, Running, serving
+from tests.browser.rig import PATIENCE, Running, environment, serving
 from tests.browser.test_welcome import violations
 from tests.certs.rig import needs
 
@@ -269,7 +270,8 @@ def test_a_page_is_cropped_in_the_viewer_by_numbers_and_by_keys(page: Page, serv
 def sizes(page: Page) -> list[tuple[int, int]]:
     """Width and height in pixels of every page, as the service has them."""
     found: list[Any] = page.evaluate(
-        "import('/scan/service.js').then(async ({ buffer }) => (await buffer.list()).map((each) => [each.width, each.height]))"
+        """import("/scan/service.js").then(({ buffer }) => buffer.list())
+          .then((list) => list.map((each) => [each.width, each.height]))"""
     )
     return [(width, height) for width, height in found]
 
@@ -360,6 +362,52 @@ def test_pages_are_saved_as_pictures(page: Page, service: Running, tmp_path: Pat
     loaded(page, picture(600, 800))
     saved(page, form).save_as(tmp_path / "file")
     assert (tmp_path / "file").read_bytes().startswith(magic)
+
+
+def test_a_searchable_pdf_has_the_text_of_its_pages_in_their_order(
+    page: Page, service: Running, tmp_path: Path
+) -> None:
+    if service.tool.get("/api/process/ocr/languages").status_code != 200:
+        pytest.skip("no text recognition is installed")
+    opened(page, service, "virtual:adf?pages=2&document=letter")
+    page.locator("#dpi").select_option("200")
+    scan(page)
+    page.locator("#pages").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Alt+ArrowRight")
+    expect(page.locator("#said")).to_have_text("Moved to place 2 of 2.")
+    saved(page, "searchable").save_as(tmp_path / "text.pdf")
+    text = subprocess.run(
+        [needs("pdftotext"), str(tmp_path / "text.pdf"), "-"], check=True, capture_output=True, text=True
+    ).stdout
+    first, second = text.split("\f")[:2]
+    assert "Serial 000002" in first and "Serial 000001" in second and "Miss Thornbury" in text
+
+
+def test_separator_sheets_part_the_stack_and_can_be_brought_back(page: Page, service: Running, tmp_path: Path) -> None:
+    opened(page, service)
+    sheet = tmp_path / "sheet.png"
+    command = [sys.executable, "-m", "dwtsvc_cli.main", "barcode", "sheet", "-o", str(tmp_path / "sheet.pdf")]
+    subprocess.run(command, check=True, capture_output=True, env=environment(tmp_path / "home"), timeout=PATIENCE)
+    subprocess.run(
+        [
+            needs("pdftoppm"),
+            "-r",
+            "200",
+            "-png",
+            "-singlefile",
+            str(tmp_path / "sheet.pdf"),
+            str(sheet.with_suffix("")),
+        ],
+        check=True,
+    )
+    loaded(page, picture(800, 1100), sheet.read_bytes(), picture(810, 1100))
+    tool(page, "split").click()
+    expect(page.locator("#toast-text")).to_have_text("2 documents found.")
+    expect(options(page)).to_have_count(2)
+    expect(at(page, 2)).to_have_attribute("aria-label", "Page 2 of 2, begins a document")
+    page.locator("#toast-undo").click()
+    expect(options(page)).to_have_count(3)
 
 
 def test_two_tabs_show_the_same_pages(context: BrowserContext, page: Page, service: Running) -> None:

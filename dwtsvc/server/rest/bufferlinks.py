@@ -1,4 +1,4 @@
-"""The addresses of images in a client's buffer, as a source: what `/dwt/.../img` shows small is read here at full size."""
+"""The addresses of images in a client's buffer, as a source: what `/dwt/.../img` shows is read here at full size."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from dwtsvc import pictures
 from dwtsvc.buffer import Leaf
 from dwtsvc.errors import BadArguments
 from dwtsvc.formats import Data, PageEncoder
+from dwtsvc.server import parsing
 from dwtsvc.server.rest import sheets
 from dwtsvc.server.rest.pagelinks import LOOPBACK
 from dwtsvc.server.rest.sheets import Sheet
@@ -25,7 +27,9 @@ def parse(url: str, host: str) -> tuple[str, int] | None:
     try:
         parts = urlsplit(url)
         query = parse_qs(parts.query, max_num_fields=32)
-        ours = parts.scheme in ("http", "https") and (parts.hostname in LOOPBACK or parts.netloc.lower() == host.lower())
+        ours = parts.scheme in ("http", "https") and (
+            parts.hostname in LOOPBACK or parts.netloc.lower() == host.lower()
+        )
     except ValueError:
         return None
     ids, indices = query.get("id", []), query.get("index", [])
@@ -45,12 +49,12 @@ def read(service: Service, bucket: str, client: str, index: int) -> Sheet:
 def _sheet(leaf: Leaf, store: PageStore) -> Sheet:
     with store.reading(leaf.page) as data:
         if leaf.steps:
-            return sheets.of_picture(_encoded(leaf, data))
+            return sheets.of_picture(pictures.of_file(_encoded(leaf, data), leaf.page.raster.dpi))
         return Sheet(leaf.page, bytes(data))
 
 
 def _encoded(leaf: Leaf, data: Data) -> bytes:
-    with sheets.memory_file() as file:
+    with parsing.memory_file() as file:
         PageEncoder("png", quality=100).write(leaf.page, data, file, leaf.steps)
         file.seek(0)
         return file.read()

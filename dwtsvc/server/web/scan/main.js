@@ -15,7 +15,7 @@ import { features } from "./service.js";
 import { Settings } from "./settings.js";
 import { Viewer } from "./viewer.js";
 
-const able = { ocr: false, split: false };
+const able = { ocr: false };
 const pages = new Pages();
 const actions = new Actions(pages);
 const settings = new Settings();
@@ -46,7 +46,7 @@ const TOOLS = [
   ["bin", "remove", () => actions.remove(), some],
   null,
   ["blank", "blanks", () => actions.removeBlanks(), any],
-  ["split", "split", () => actions.split(), () => any() && able.split],
+  ["split", "split", () => actions.split(), any],
   ["open", "openFiles", () => files.choose(), () => true],
   null,
   ["undo", "undo", () => actions.undo(), () => actions.canUndo],
@@ -67,7 +67,6 @@ function enable() {
   for (const [, label, , usable] of TOOLS.filter(Boolean)) {
     byId("bar").querySelector(`[data-tool=${label}]`).setAttribute("aria-disabled", !usable());
   }
-  byId("bar").querySelector("[data-tool=split]").hidden = !able.split;
   const [all, n] = [pages.list.length, pages.selected.size];
   byId("count").textContent = n ? t("selected", { n, all }) : t("count", { n: all });
   byId("bar").hidden = !all && !actions.canUndo;

@@ -242,17 +242,10 @@ export async function text(page) {
   return pages.map((each) => each.text).join("\n");
 }
 
-/** What this service can do besides: it may be an older one, or lack a program. */
+/** What needs a program that may not be installed: reading text. */
 export async function features() {
-  const there = async (method, path) => {
-    const answer = await send(method, path, method === "POST" ? { body: "{}" } : {});
-    return answer.status !== 404 && answer.status !== 405 && answer.status !== 501;
-  };
-  const [ocr, split] = await Promise.all([
-    there("GET", "/api/process/ocr/languages").catch(() => false),
-    there("POST", "/api/process/split").catch(() => false),
-  ]);
-  return { ocr, split };
+  const answer = await send("GET", "/api/process/ocr/languages");
+  return { ocr: answer.ok };
 }
 
 /** A document of these pages in the service, for what it does with documents only; gone after `work`. */
