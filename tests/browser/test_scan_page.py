@@ -364,8 +364,9 @@ def test_pages_are_saved_as_pictures(page: Page, service: Running, tmp_path: Pat
     assert (tmp_path / "file").read_bytes().startswith(magic)
 
 
+@pytest.mark.parametrize("form", ["searchable", "pdfa"])
 def test_a_searchable_pdf_has_the_text_of_its_pages_in_their_order(
-    page: Page, service: Running, tmp_path: Path
+    page: Page, service: Running, tmp_path: Path, form: str
 ) -> None:
     if service.tool.get("/api/process/ocr/languages").status_code != 200:
         pytest.skip("no text recognition is installed")
@@ -376,12 +377,13 @@ def test_a_searchable_pdf_has_the_text_of_its_pages_in_their_order(
     page.keyboard.press("Home")
     page.keyboard.press("Alt+ArrowRight")
     expect(page.locator("#said")).to_have_text("Moved to place 2 of 2.")
-    saved(page, "searchable").save_as(tmp_path / "text.pdf")
+    saved(page, form).save_as(tmp_path / "text.pdf")
     text = subprocess.run(
         [needs("pdftotext"), str(tmp_path / "text.pdf"), "-"], check=True, capture_output=True, text=True
     ).stdout
     first, second = text.split("\f")[:2]
     assert "Serial 000002" in first and "Serial 000001" in second and "Miss Thornbury" in text
+    assert (b"pdfaid:part" in (tmp_path / "text.pdf").read_bytes()) is (form == "pdfa")
 
 
 def test_separator_sheets_part_the_stack_and_can_be_brought_back(page: Page, service: Running, tmp_path: Path) -> None:
