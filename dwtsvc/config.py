@@ -64,6 +64,10 @@ class Settings:
         "Seconds a scanner gets to stop when a scan is cancelled, before its worker is killed.",
     )
     discovery_timeout: float = _setting(10.0, kinds.seconds(0.1, 600), "Seconds each driver gets to list its scanners.")
+    escl_devices: tuple[str, ...] = _setting(
+        (), kinds.WEB_ADDRESSES, "Network scanners by address, for those in other networks: `http://192.168.1.7/eSCL`."
+    )
+    escl_discovery: bool = _setting(True, kinds.SWITCH, "Look for scanners in the network.")
     keep_days: int = _setting(
         30, kinds.whole(1, 3650), "Days after which pages that wait for `dwtsvc scan --recover` are deleted."
     )

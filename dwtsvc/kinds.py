@@ -34,6 +34,7 @@ _BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, 
 _BYTES |= {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _ON, _OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*x\s*(\d+(?:\.\d+)?)\s*(mm|cm|in|)")
+_WEB_ADDRESS = re.compile(r"https?://[^\s,?#@\\]+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@\\*]+")
 
 
@@ -176,7 +177,15 @@ def _something(text: str) -> str:
     return text
 
 
+def _web_addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(part.strip() for part in text.split(",")) if text else ()
+    if not all(_WEB_ADDRESS.fullmatch(address) for address in addresses):
+        raise ValueError(text)
+    return addresses
+
+
 TEXT = Kind("any text", str)
+WEB_ADDRESSES = Kind("http or https addresses with commas between, or nothing", _web_addresses, ",".join)
 LANGUAGES = Kind("languages as tesseract names them, with + between: eng, deu+eng", _languages)
 SWITCH = Kind("on or off (also true, false, yes, no, 1, 0)", _on_off, lambda value: "on" if value else "off")
 DEVICE = Kind("the id of a device as `dwtsvc devices` lists it", _something)

@@ -105,6 +105,11 @@ class Paths:
         return self.state / "upload"
 
     @property
+    def network_scanners(self) -> Path:
+        """Where network scanners were last, and the certificates they showed first."""
+        return self.state / "network-scanners.json"
+
+    @property
     def storage(self) -> Path:
         return self.data / "storage"
 

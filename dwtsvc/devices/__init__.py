@@ -16,7 +16,7 @@ from dwtsvc.model import Device
 if TYPE_CHECKING:
     from dwtsvc.devices.process import Child, DeviceProcess
 
-BUILT_IN = {"sane": "dwtsvc.devices.sane", "virtual": "dwtsvc.devices.virtual"}
+BUILT_IN = {"sane": "dwtsvc.devices.sane", "escl": "dwtsvc.devices.escl", "virtual": "dwtsvc.devices.virtual"}
 if sys.platform == "win32":
     del BUILT_IN["sane"]
 

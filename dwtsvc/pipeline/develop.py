@@ -45,8 +45,8 @@ class Developer:
     def _developed(self, page: PageReady) -> Developed:
         mode = self._possible(page.raster.mode)
         with _mapped(page.path) as data:
-            if page.encoding is Encoding.JPEG:
-                return self._from_jpeg(page, data, mode)
+            if page.encoding is not Encoding.RAW:
+                return self._from_file(page, data, mode)
             if mode is page.raster.mode and not self._encoder.makes_jpeg(mode, page.raster):
                 return Developed(page.path, Encoding.RAW, page.raster)
             if mode is page.raster.mode and jpeg.can_encode(page.raster):
@@ -56,9 +56,9 @@ class Developer:
     def _possible(self, delivered: Mode) -> Mode:
         return Mode.AUTO if self._mode is Mode.AUTO else min(self._mode, delivered, key=RICHNESS.index)
 
-    def _from_jpeg(self, page: PageReady, data: mmap.mmap, mode: Mode) -> Developed:
+    def _from_file(self, page: PageReady, data: mmap.mmap, mode: Mode) -> Developed:
         if mode in (Mode.AUTO, page.raster.mode):
-            return Developed(page.path, Encoding.JPEG, page.raster)
+            return Developed(page.path, page.encoding, page.raster)
         import io
 
         from dwtsvc.imaging import codecs

@@ -9,14 +9,16 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dwtsvc.model import Raster
+from dwtsvc.model import Encoding, Raster
 from tests.sane.rig import configure
 
 from .conformance import Conformance, Rig, image_of
+from .esclserver import FakeScanner
 
 SANE_TURN = "DWTSVC_TEST_SANE_CONFORMANCE"
 
@@ -44,6 +46,30 @@ class TestVirtual(Conformance):
             duplex=True,
             read_serial=serial_of,
         )
+
+
+class TestEscl(Conformance):
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        from dwtsvc.devices.escl import EsclDriver
+        from dwtsvc.devices.esclknown import Known
+
+        known = Known(tmp_path / "known.json")
+        with FakeScanner() as scanner:
+            yield Rig(
+                driver=lambda: EsclDriver(known, addresses=(scanner.url,), look=False),
+                prefix="escl",
+                feeder=scanner.url,
+                sheets=scanner.sheets,
+                flatbed=scanner.url,
+                lasting=scanner.url,
+                unknown="http://127.0.0.1:1/eSCL",
+                option=("brightness", "-40"),
+                duplex=True,
+                read_serial=serial_of,
+                encodings=(Encoding.JPEG, Encoding.PNG),
+            )
+            assert scanner.idle
 
 
 if SANE_TURN in os.environ:

@@ -1,0 +1,127 @@
+"""What is remembered of network scanners: where each was last, and its certificate.
+
+One small file that several workers share. A record is kept by UUID, or by "host:port" for a scanner that has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+from dwtsvc import locks
+from dwtsvc.disk import private, telling
+from dwtsvc.errors import DriverError, NoRightToScanner
+from dwtsvc.records import BadRecord, pack, unpack
+
+MOST = 256  # records; the oldest goes first
+MOST_BYTES = 1 << 20
+LOCK_WITHIN = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """`urls` are the best first; `certificate` is the SHA-256 of the one that was seen first, or empty."""
+
+    urls: tuple[str, ...] = ()
+    certificate: str = ""
+
+
+class Known:
+    """The file. Raises FileAccess, DiskFull where it cannot be written, DriverError where it is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def get(self, key: str) -> Record:
+        """A scanner's record; an empty one if it is not known."""
+        return self._read().get(key, Record())
+
+    def keys(self) -> list[str]:
+        return list(self._read())
+
+    def remember_urls(self, key: str, urls: tuple[str, ...]) -> None:
+        """Keep where a scanner was seen."""
+        if self.get(key).urls != urls:
+            with self._changing() as records:
+                before = records.pop(key, Record())
+                records[key] = Record(urls=urls, certificate=before.certificate)
+
+    def pin(self, key: str, digest: str) -> str:
+        """The certificate that counts for a scanner: the one that was seen first, which is this if there was none."""
+        if held := self.get(key).certificate:
+            return held
+        with self._changing() as records:
+            before = records.pop(key, Record())
+            records[key] = Record(urls=before.urls, certificate=before.certificate or digest)
+            return records[key].certificate
+
+    def _read(self) -> dict[str, Record]:
+        try:
+            with self.path.open("rb") as file:
+                held = json.loads(file.read(MOST_BYTES))
+            return {key: _record(value) for key, value in held.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            # Not taken for empty: every certificate would be trusted anew.
+            raise DriverError(
+                f"What is known of network scanners cannot be read from {self.path}",
+                why=str(error),
+                hint="If the file is damaged, delete it; certificates are then trusted anew.",
+            ) from error
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[dict[str, Record]]:
+        with telling(self.path):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._locked():
+                records = self._read()
+                yield records
+                part = self.path.with_name(f".{self.path.name}.part")
+                kept = dict(list(records.items())[-MOST:])
+                with open(part, "w", encoding="utf-8", opener=private) as file:
+                    json.dump(kept, file, default=pack, indent=1)
+                os.replace(part, self.path)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        deadline = monotonic() + LOCK_WITHIN
+        while (lock := locks.open_locked(self.path.with_suffix(".lock"))) is None:
+            if monotonic() > deadline:
+                raise DriverError(f"{self.path} stays locked", hint="Another dwtsvc hangs; end it.")
+            sleep(0.01)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+
+def _record(value: object) -> Record:
+    if isinstance(value, dict):
+        value = {**value, "urls": value.get("urls", [])}
+    try:
+        return unpack(Record, value)
+    except BadRecord as error:
+        raise ValueError(str(error)) from error
+
+
+class KnownPins:
+    """The pin of one scanner in that file."""
+
+    def __init__(self, known: Known, key: str, name: str) -> None:
+        self._known, self._key, self._name = known, key, name
+
+    def check(self, digest: str) -> None:
+        held = self._known.pin(self._key, digest)
+        if held != digest:
+            raise NoRightToScanner(
+                f"{self._name} shows another certificate than before",
+                why=f"SHA-256 {digest}, and not {held}",
+                hint=f"If the scanner was reset or replaced, take '{self._key}' out of {self._known.path}; "
+                "if not, somebody else may be answering for it.",
+            )
