@@ -232,7 +232,8 @@ class EsclSource:
         source = self._choose(request.source, cancelled)
         number = 0
         while request.pages is None or number < request.pages:
-            wanted = self._limits.job_pages if request.pages is None else request.pages - number
+            # One more than is allowed, so that a scanner that never stops is an error and no success.
+            wanted = self._limits.job_pages + 1 if request.pages is None else request.pages - number
             ticket = self._ticket(request, source, options)
             try:
                 with closing(self._job(ticket, wanted, cancelled)) as frames:

@@ -258,7 +258,7 @@ class Link:
             self._check_certificate()  # before a byte of the request is sent
 
     def _check_certificate(self) -> None:
-        certificate = self._stream.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        certificate = self._stream.get_extra_info("ssl_object").getpeercert(True)
         try:
             if not certificate:
                 raise NoRightToScanner(f"{self.name} shows no certificate")

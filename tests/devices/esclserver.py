@@ -85,7 +85,7 @@ class FakeScanner:
         self.job: Job | None = None
         self.asked: list[tuple[str, str]] = []  # (method, path) of every request
         self.orders: list[bytes] = []  # every ScanSettings
-        self.documents: list[bytes] = []  # every document that was sent whole
+        self.documents: list[bytes] = []  # every document that was sent
         self.jammed = False
         self.lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), type("Bound", (Request,), {"scanner": self}))
@@ -259,8 +259,8 @@ class Request(BaseHTTPRequestHandler):
                 return
         mime = _asked_for(job.settings)
         document = encoded(pages, mime, int(job.settings["XResolution"]))
-        self.answer(200, document, mime, slow=scanner.setup.slow)
         scanner.documents.append(document)
+        self.answer(200, document, mime, slow=scanner.setup.slow)
 
     def answer(
         self,
@@ -385,7 +385,8 @@ def picture(settings: dict[str, str], serial: int) -> Image.Image:
 def encoded(pages: list[Image.Image], mime: str, dpi: int) -> bytes:
     file = io.BytesIO()
     if mime == "application/pdf":
-        pages[0].save(file, "PDF", resolution=dpi, save_all=True, append_images=pages[1:], quality=80)
+        quality = {} if pages[0].mode == "1" else {"quality": 80}
+        pages[0].save(file, "PDF", resolution=dpi, save_all=True, append_images=pages[1:], **quality)
     elif mime == "image/png":
         pages[0].save(file, "PNG", dpi=(dpi, dpi))
     else:
