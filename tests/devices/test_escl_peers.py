@@ -29,6 +29,9 @@ ws-discovery = off
 """
 
 
+PNG = (("document-format", "png"),)  # what airscan asks for: without loss, the pixels must be equal
+
+
 def needs(backend: str) -> None:
     there = any(Path(folder, f"libsane-{backend}.so.1").exists() for folder in SANE_FOLDERS)
     if not there or not shutil.which("scanimage"):
@@ -49,7 +52,7 @@ def scanimage(env: dict[str, str], *arguments: str) -> subprocess.CompletedProce
 
 def ours(scanner: FakeScanner, folder: Path, source: Source) -> list[Image.Image]:
     area = Area(width=203.2, height=254)
-    request = ScanRequest(device="any", source=source, mode=Mode.COLOR, resolution=75, area=area)
+    request = ScanRequest(device="any", source=source, mode=Mode.COLOR, resolution=75, area=area, options=PNG)
     with EsclDriver(Known(folder / "known.json"), look=False).open(scanner.url) as opened:
         pages = list(collected(opened.scan(request, Event())))
     return [Image.open(io.BytesIO(page.data)).convert("RGB") for page in pages]
@@ -67,6 +70,7 @@ def test_airscan_of_sane_scans_the_same_pages_from_the_fake_feeder(tmp_path: Pat
         theirs = [Image.open(path) for path in sorted(tmp_path.glob("page*.pnm"))]
         assert ran.returncode in (0, 7), ran.stderr  # 7: no more documents
         assert scanner.idle
+        assert b"image/png" in scanner.orders[0]
         scanner.sheets, scanner.serial = 3, 0
         mine = ours(scanner, tmp_path, Source.FEEDER)
     assert len(theirs) == len(mine) == 3
