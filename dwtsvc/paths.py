@@ -138,7 +138,7 @@ class Paths:
 _LISTED = (
     *("config_file", "system_config_file", "profiles_file", "service_file"),
     *("cache", "pages", "buffers", "cert", "dump", "log", "upload", "storage", "runtime", "locks", "port_lock"),
-    *("log_file", "monitor_file", "monitor_lock"),
+    *("network_scanners", "log_file", "monitor_file", "monitor_lock"),
 )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.disks import mounted
+
+# What stands in the network of the machine that runs the tests is none of their business.
+os.environ.setdefault("DWTSVC_ESCL_DISCOVERY", "off")
 
 
 @pytest.fixture
