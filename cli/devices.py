@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from dwtsvc.config import Settings
+    from dwtsvc.devices.esclknown import Known
     from dwtsvc.model import Capabilities, Device, SourceCapabilities
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -34,17 +37,20 @@ def devices(
       dwtsvc devices --capabilities virtual:adf
     """
     from dwtsvc.config import load
+    from dwtsvc.devices.esclknown import Known
     from dwtsvc.paths import Paths
 
-    settings = load(Paths.from_environment(os.environ), os.environ).settings
+    paths = Paths.from_environment(os.environ)
+    settings = load(paths, os.environ).settings
     if capabilities:
         _show_capabilities(_ask_device(capabilities, settings), json)
     else:
-        _list(settings, json)
+        _list(settings, Known(paths.network_scanners), json)
 
 
-def _list(settings: Settings, json: bool) -> None:
+def _list(settings: Settings, known: Known, json: bool) -> None:
     from dwtsvc.devices import discover
+    from dwtsvc.devices.ways import once
     from dwtsvc.errors import DriverError
     from dwtsvc_cli import output
 
@@ -55,6 +61,8 @@ def _list(settings: Settings, json: bool) -> None:
             failed.append(item)
         else:
             found.append(item)
+    with suppress(DriverError):  # the driver of network scanners cannot read the file either, and says so
+        found = once(found, lambda uuid: known.get(uuid).urls)
     found.sort(key=lambda device: (device.virtual, device.id))
     if json:
         errors = [{"error": error.word, "what": error.what, "why": error.why, "hint": error.hint} for error in failed]
@@ -62,7 +70,14 @@ def _list(settings: Settings, json: bool) -> None:
         return
     for error in failed:
         output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
-    output.table(["Device", "Scanner", "Kind"], [[device.id, device.label, _kind(device)] for device in found])
+    output.table(["Device", "Scanner", "Kind"], [row for device in found for row in _rows(device)])
+
+
+def _rows(device: Device) -> Iterator[list[str]]:
+    """A device, and beneath it the other drivers' ways to it."""
+    yield [device.id, device.label, _kind(device)]
+    for way in device.also:
+        yield [f"  {way}", "", "the same scanner"]
 
 
 def _kind(device: Device) -> str:

@@ -36,13 +36,14 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A scanner. `id` is "driver:name" and is what users and requests say."""
+    """A scanner. `id` is "driver:name" and is what users and requests say; `also` are ids of it by other drivers."""
 
     id: str
     vendor: str
     model: str
     kind: str = "scanner"
     virtual: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -13,10 +13,8 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult, urljoin, urlsplit
-
-import httpx
 
 from dwtsvc.errors import (
     BadArguments,
@@ -30,6 +28,9 @@ from dwtsvc.errors import (
 )
 from dwtsvc.esclxml import MOST_BYTES, clean
 from dwtsvc.version import __version__
+
+if TYPE_CHECKING:  # imported where it is used: who only lists scanners does without, and is quicker
+    import httpx
 
 HOPS = 3
 LOOK_EVERY = 0.05  # seconds between two looks at the clock and at `cancelled`
@@ -99,6 +100,8 @@ class Link:
     """Requests to one scanner. `base` is its address with the path that eSCL has there; `name` is for errors."""
 
     def __init__(self, base: str, name: str, pins: Pins, limits: Limits) -> None:
+        import httpx
+
         self.base = address(base)
         self.name, self.limits = name, limits
         self._pins = pins
@@ -177,6 +180,8 @@ class Link:
 
     @contextmanager
     def _once(self, method: str, url: str, content: bytes | None) -> Generator[httpx.Response, None, None]:
+        import httpx
+
         headers = {"Content-Type": "text/xml"} if content is not None else {}
         begun = False
         try:
@@ -191,6 +196,8 @@ class Link:
             raise self._refused(f"{type(error).__name__}: {clean(str(error))}") from None
 
     def _broken(self, error: httpx.HTTPError, begun: bool) -> DwtsvcError:
+        import httpx
+
         if self._cut_for == "cancel":
             return Cancelled("The scan was cancelled")
         why = clean(str(error)) or type(error).__name__

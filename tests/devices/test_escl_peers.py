@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from threading import Event
 
@@ -18,7 +20,7 @@ from dwtsvc.model import Area, Mode, ScanRequest, Source
 from tests.sane.rig import SANE_FOLDERS
 
 from .conformance import collected
-from .esclserver import FakeScanner, Setup
+from .esclserver import UUID, FakeScanner, Setup
 
 AIRSCAN = """\
 [devices]
@@ -95,3 +97,28 @@ def test_the_escl_backend_of_sane_scans_from_the_fake_glass(tmp_path: Path) -> N
         ran = scanimage(env, "-d", f"escl:{address}", "--resolution", "75", "--mode", "Color", "--format=pnm")
         assert ran.returncode == 0, ran.stderr
         assert Image.open(io.BytesIO(ran.stdout)).size == (638, 877)
+
+
+def test_a_scanner_that_airscan_sees_too_is_listed_once(tmp_path: Path) -> None:
+    needs("airscan")
+    with FakeScanner() as scanner:
+        env = configured(tmp_path / "sane", "airscan", AIRSCAN.format(url=scanner.url))
+        env |= {"DWTSVC_HOME": str(tmp_path / "home"), "DWTSVC_ESCL_DEVICES": scanner.url}
+        command = [sys.executable, "-m", "dwtsvc_cli.main", "devices"]
+        listed = subprocess.run([*command, "--json"], env=env, capture_output=True, timeout=60, check=True).stdout
+        shown = subprocess.run(command, env=env, capture_output=True, timeout=60, check=True).stdout.decode()
+    (found,) = (each for each in json.loads(listed)["devices"] if not each["virtual"])
+    assert (found["id"], found["also"]) == (f"escl:{UUID}", ["sane:airscan:e0:fake"])
+    assert "  sane:airscan:e0:fake" in shown
+
+
+def test_a_damaged_memory_of_network_scanners_is_one_error_beside_the_other_scanners(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "network-scanners.json").write_text("{")
+    with FakeScanner() as scanner:
+        env = {**os.environ, "DWTSVC_HOME": str(tmp_path), "DWTSVC_ESCL_DEVICES": scanner.url}
+        command = [sys.executable, "-m", "dwtsvc_cli.main", "devices", "--json"]
+        ran = subprocess.run(command, env=env, capture_output=True, timeout=60, check=True)
+    told = json.loads(ran.stdout)
+    assert "virtual:adf" in [each["id"] for each in told["devices"]]
+    assert any("network-scanners.json" in each["what"] for each in told["errors"])

@@ -1,0 +1,57 @@
+"""A scanner that several drivers see is listed once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dwtsvc.devices.ways import once
+from dwtsvc.model import Device
+
+ONE = Device(id="escl:u1", vendor="", model="Acme Paperlight", kind="network scanner")
+TWO = Device(id="escl:u2", vendor="", model="Brand Two", kind="network scanner")
+USB = Device(id="sane:epson2:libusb:001:004", vendor="Epson", model="GT", kind="flatbed scanner")
+PLACES = {"u1": ("https://192.168.1.7:443/eSCL", "http://192.168.1.7:80/eSCL"), "u2": ("http://192.168.1.8/eSCL",)}
+
+
+def airscan(model: str, host: str) -> Device:
+    return Device(id=f"sane:airscan:e0:{model}", vendor="eSCL", model=model, kind=f"ip={host}")
+
+
+def listed(*found: Device, places: dict[str, tuple[str, ...]] = PLACES) -> list[Device]:
+    return once(found, lambda uuid: places.get(uuid, ()))
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        airscan("Acme Paperlight", "192.168.1.7"),
+        airscan("whatever it is called", "192.168.1.7"),
+        Device(id="sane:escl:http://192.168.1.7:80", vendor="Acme", model="Paperlight", kind="flatbed scanner"),
+    ],
+)
+def test_what_sane_sees_at_the_same_host_is_the_same_scanner(way: Device) -> None:
+    assert listed(USB, way, ONE, TWO) == [USB, replace(ONE, also=(way.id,)), TWO]
+
+
+def test_a_scanner_at_another_host_or_by_cable_is_another() -> None:
+    others = [USB, airscan("Acme Paperlight", "192.168.1.9"), replace(USB, id="sane:airscan:w0:x", kind="WSD")]
+    assert listed(ONE, *others) == [ONE, *others]
+
+
+def test_of_several_at_one_host_the_name_decides() -> None:
+    places = {"u1": ("http://127.0.0.1:60000/eSCL",), "u2": ("http://127.0.0.1:60001/eSCL",)}
+    second, third = airscan("Brand_Two", "127.0.0.1"), airscan("Something else", "127.0.0.1")
+    assert listed(ONE, TWO, second, third, places=places) == [ONE, replace(TWO, also=(second.id,)), third]
+
+
+def test_a_scanner_by_address_is_known_by_its_host() -> None:
+    here = replace(ONE, id="escl:http://192.168.1.7/eSCL")
+    way = airscan("Acme", "192.168.1.7")
+    assert listed(way, here) == [replace(here, also=(way.id,))]
+
+
+def test_an_address_that_is_none_is_the_same_as_nothing() -> None:
+    strange = replace(USB, id="sane:escl:http://[::1")
+    assert listed(ONE, strange, places={"u1": ("http://[",)}) == [ONE, strange]
