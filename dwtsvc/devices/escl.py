@@ -326,7 +326,7 @@ class EsclSource:
                     before=number,
                 )
                 before = number
-                with closing(self._document(job, ordered, cancelled)) as frames:
+                with closing(self._document(job, ticket.source, ordered, cancelled)) as frames:
                     for frame in frames:
                         number += isinstance(frame, PageEnd)
                         size += len(frame.data) if isinstance(frame, Strip) else 0
@@ -375,7 +375,9 @@ class EsclSource:
                 return path
         raise DriverError("The scanner gave the job no address", why=f"Location: {esclxml.clean(told)}")
 
-    def _document(self, job: str, ordered: escldoc.Ordered, cancelled: Waiting) -> Generator[Frame, None, None]:
+    def _document(
+        self, job: str, source: Source, ordered: escldoc.Ordered, cancelled: Waiting
+    ) -> Generator[Frame, None, None]:
         """The pages of the job's next document; none when there are no more."""
         deadline = monotonic() + self._limits.ready
         while True:
@@ -393,7 +395,8 @@ class EsclSource:
             if status in (404, 410):
                 return
             if status != 503:
-                self._explain(status, Source.FLATBED if ordered.before else Source.FEEDER, cancelled)
+                # A feeder that is empty after its last page is no fault.
+                self._explain(status, Source.FLATBED if ordered.before else source, cancelled)
                 raise _refusal(self._link, status, "")
             if monotonic() >= deadline:
                 raise DeviceTimeout(f"{self._link.name} does not finish the page", why="503 all the time")

@@ -172,6 +172,13 @@ def test_an_empty_feeder_is_told_as_such(driver: EsclDriver, status: int) -> Non
         assert scanner.idle
 
 
+def test_a_fault_on_the_glass_is_not_blamed_on_an_empty_feeder(driver: EsclDriver) -> None:
+    with FakeScanner(Setup(sheets=0, hooks={"NextDocument": lambda request: request.answer(500)})) as scanner:
+        with pytest.raises(DriverError) as told:
+            scan(driver, scanner.url, source=Source.FLATBED)
+        assert (type(told.value), told.value.why) == (DriverError, "500")
+
+
 @pytest.mark.parametrize(
     ("trouble", "error"),
     [
@@ -364,3 +371,31 @@ def test_the_parent_loads_no_http_no_zeroconf_and_no_driver(home: FakeScanner) -
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ran.stdout.splitlines() == [f"['escl:{UUID}']", "[]"]
+
+
+def scan_command(scanner: FakeScanner, *arguments: str) -> None:
+    command = [sys.executable, "-m", "dwtsvc_cli.main", "scan", "-d", f"escl:{scanner.url}", "--resolution", "75"]
+    subprocess.run([*command, *arguments], capture_output=True, timeout=60, check=True)
+
+
+def test_the_jpegs_of_the_scanner_are_in_the_pdf_byte_for_byte(home: FakeScanner, tmp_path: Path) -> None:
+    scan_command(home, "-o", str(tmp_path / "a.pdf"))
+    written = (tmp_path / "a.pdf").read_bytes()
+    assert len(home.documents) == 4
+    assert all(document in written for document in home.documents)
+
+
+@pytest.mark.parametrize(("mode", "pixels"), [("lineart", "1"), ("gray", "L"), ("color", "RGB")])
+def test_the_pngs_of_a_scanner_are_pages_like_others(home: FakeScanner, tmp_path: Path, mode: str, pixels: str) -> None:
+    home.setup.formats = ("image/png",)
+    scan_command(home, "--mode", mode, "-o", str(tmp_path / "page-{n}.png"))
+    for number, document in enumerate(home.documents, 1):
+        with Image.open(tmp_path / f"page-{number}.png") as written, Image.open(io.BytesIO(document)) as sent:
+            assert (written.mode, written.tobytes()) == (pixels, sent.tobytes())
+
+
+def test_the_service_lists_it_under_its_own_type() -> None:
+    from dwtsvc.server.rest.devicetext import DEFAULT_MASK, type_of
+
+    assert type_of(f"escl:{UUID}") == 512
+    assert not DEFAULT_MASK & 512
