@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dwtsvc.errors import DriverError, MissingDependency, NoScanner
+from dwtsvc.errors import DriverError, DwtsvcError, NoScanner
 from dwtsvc.model import Device
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ def discover(timeout: float, only: str | None = None) -> Iterator[Device | Drive
             with connect(driver, timeout=timeout) as worker:
                 for device in worker.devices(timeout):
                     found.put(device)
-        except MissingDependency as error:  # libsane is not installed: there is nothing to list
-            found.put(DriverError(error.what, why=error.why, hint=error.hint))
         except DriverError as error:
             found.put(error)
+        except DwtsvcError as error:  # libsane is not installed, or a setting is wrong: there is nothing to list
+            found.put(DriverError(error.what, why=error.why, hint=error.hint))
         finally:
             found.put(None)
 

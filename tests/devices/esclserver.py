@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import sleep
 from typing import Any, Self
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -88,6 +87,8 @@ class FakeScanner:
         self.documents: list[bytes] = []  # every document that was sent
         self.jammed = False
         self.lock = threading.RLock()
+        self.closing = threading.Event()
+        self.connections: set[socket.socket] = set()
         self._server = _Server(("127.0.0.1", 0), type("Bound", (Request,), {"scanner": self}))
         scheme = "http"
         if certificate:
@@ -103,8 +104,12 @@ class FakeScanner:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.closing.set()
         self._server.shutdown()
-        self._server.server_close()
+        for each in list(self.connections):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
+        self._server.server_close()  # waits for every request's thread, so that nothing of a test outlives it
 
     @property
     def idle(self) -> bool:
@@ -169,7 +174,7 @@ class FakeScanner:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no fault of the fake."""
@@ -181,6 +186,15 @@ class Request(BaseHTTPRequestHandler):
     scanner: FakeScanner
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "FakeScanner", ""
+
+    def setup(self) -> None:
+        self.scanner.connections.add(self.request)
+        super().setup()
+
+    def finish(self) -> None:
+        self.scanner.connections.discard(self.request)
+        with contextlib.suppress(OSError):
+            super().finish()
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -288,7 +302,7 @@ class Request(BaseHTTPRequestHandler):
             piece = body[start : start + 8192]
             self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" if chunked else piece)
             self.wfile.flush()
-            sleep(slow)
+            self.scanner.closing.wait(slow)
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
 
@@ -318,7 +332,8 @@ class Request(BaseHTTPRequestHandler):
             for place in range(len(body)):
                 self.wfile.write(body[place : place + 1])
                 self.wfile.flush()
-                sleep(every)
+                if self.scanner.closing.wait(every):
+                    return
 
 
 def _caps(name: str, source: str, formats: tuple[str, ...]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -257,23 +259,38 @@ def test_what_is_no_address_is_refused(driver: EsclDriver, name: str) -> None:
         pass
 
 
-def test_an_announced_scanner_is_found_and_opened_by_its_uuid(known: Known) -> None:
-    import socket
-
+@contextmanager
+def announced(port: int, **told: str) -> Iterator[None]:
+    """An announcement on the loopback interface; its name is the port."""
     from zeroconf import ServiceInfo, Zeroconf
 
-    with FakeScanner() as scanner, Zeroconf(interfaces=["127.0.0.1"]) as announcer:
-        told = {"UUID": UUID, "rs": "eSCL", "ty": "Acme\x07 Paperlight"}
-        place = {"addresses": [socket.inet_aton("127.0.0.1")], "port": scanner.port, "server": "acme-test.local."}
-        service = ServiceInfo("_uscan._tcp.local.", "Acme._uscan._tcp.local.", properties=told, **place)  # type: ignore[arg-type]
+    name = f"Acme{port}"
+    place = {"addresses": [socket.inet_aton("127.0.0.1")], "port": port, "server": f"{name}.local."}
+    with Zeroconf(interfaces=["127.0.0.1"]) as announcer:
+        service = ServiceInfo("_uscan._tcp.local.", f"{name}._uscan._tcp.local.", properties=told, **place)  # type: ignore[arg-type]
         announcer.register_service(service)
+        yield
+        announcer.unregister_service(service)
+
+
+def test_an_announced_scanner_is_found_and_opened_by_its_uuid(known: Known) -> None:
+    with FakeScanner() as scanner, announced(scanner.port, UUID=UUID, rs="eSCL", ty="Acme\x07 Paperlight"):
         driver = EsclDriver(known, limits=QUICK)
         found = {device.id: device.label for device in driver.devices(10)}
         assert found[f"escl:{UUID}"] == "Acme Paperlight"
         assert not scanner.asked  # listing asks no scanner anything
         known.path.unlink()  # it must be looked for again
         assert len(scan(driver, UUID, source=Source.FLATBED)) == 1
-        announcer.unregister_service(service)
+
+
+def test_an_announcement_of_a_stranger_is_cut_and_cleaned(known: Known) -> None:
+    told = {"UUID": "../../x", "rs": "../admin?a=b", "ty": "A\x1b[2J\u202e" + "b" * 150}
+    with announced(54321, **told):
+        (device,) = (each for each in EsclDriver(known).devices(10) if "54321" in each.id)
+    assert device.id == "escl:http://127.0.0.1:54321/eSCL"
+    assert device.label.isprintable()
+    assert len(device.label) <= 128
+    assert not known.path.exists()
 
 
 # -- certificates --------------------------------------------------------------------------------------------------
@@ -392,6 +409,16 @@ def test_the_pngs_of_a_scanner_are_pages_like_others(home: FakeScanner, tmp_path
     for number, document in enumerate(home.documents, 1):
         with Image.open(tmp_path / f"page-{number}.png") as written, Image.open(io.BytesIO(document)) as sent:
             assert (written.mode, written.tobytes()) == (pixels, sent.tobytes())
+
+
+def test_a_wrong_address_in_the_settings_is_an_error_beside_the_list(
+    home: FakeScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DWTSVC_ESCL_DEVICES", f"http:///eSCL,{home.url}")
+    device, error = discover(10, "escl")
+    assert isinstance(device, Device)
+    assert isinstance(error, DriverError)
+    assert "http:///eSCL" in error.what
 
 
 def test_the_service_lists_it_under_its_own_type() -> None:
