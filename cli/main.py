@@ -20,7 +20,7 @@ COMMANDS = {
     "ocr": "Read the text of images and PDFs.",
     "batch": "Work on many files: read, clean, split, name and send them on.",
     "barcode": "Read the barcodes of images and PDFs.",
-    "send": "Send files on to a folder, a web form, paperless-ngx, WebDAV, S3, SFTP or a program.",
+    "send": "Send files on to a folder, a web site, a store or a program.",
     "serve": "Run the service that browsers and programs on this machine scan through.",
     "status": "Show whether the service runs, where it answers, and what it does.",
     "logs": "Show what the service wrote into its log.",

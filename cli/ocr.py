@@ -102,10 +102,11 @@ def ocr(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is being done.")] = False,
 ) -> None:
-    """Read the text of images and PDFs: as text, or as searchable PDFs.
+    """Read the text of images and PDFs.
 
-    The scanned images go into the PDF byte for byte; the text lies invisible over them. Pages of a PDF stay what they
-    are and get a layer of text. Most exit codes mean what they mean in OCRmyPDF; 6 is for pages that have text already.
+    It becomes text, or the invisible layer of a searchable PDF. Scanned images go into the PDF byte for byte; pages of
+    a PDF stay what they are and get a layer of text. Most exit codes mean what they mean in OCRmyPDF; 6 is for pages
+    that have text already.
 
     Examples:
 

@@ -54,7 +54,7 @@ def send(
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each delivery.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
-    """Send files on to a folder, a web form, paperless-ngx, WebDAV, S3, SFTP or a program.
+    """Send files on to a folder, a web site, a store or a program.
 
     A file that could not be delivered is kept, and `dwtsvc send --retry` tries again. One that failed does not stop
     the others; the exit code is the one of the first error.
