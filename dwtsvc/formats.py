@@ -26,8 +26,10 @@ class PageEncoder:
     """One output format with its numbers. JPEG pages go into JPEG, PDF and TIFF byte for byte, PNG pages into PNG.
 
     `steps` are the edits that lie beside a page; with any, its pixels are made anew.
-    A TIFF compression holds for the pages it can hold: colour and gray pages of a g4 file are deflated, and black and
-    white pages of a JPEG one are g4. A JPEG page is decoded only for a TIFF that was asked to be lossless.
+    A TIFF compression holds for the pages it can hold: colour and gray pages of a fax (g4, g3, rle) are deflated, and
+    black and white pages of a JPEG one are g4. A JPEG page is decoded only for a TIFF that was asked to be lossless.
+    `pdf_compression` is "auto", or "lzw" or "jpeg2000", by which every page is made anew, losslessly; black and white
+    stays g4 in a jpeg2000 one.
     With `digests` a PDF keeps those of its pages' images, for a receipt.
     """
 
@@ -37,6 +39,7 @@ class PageEncoder:
         *,
         quality: int,
         tiff_compression: str = "auto",
+        pdf_compression: str = "auto",
         title: str = "",
         author: str = "",
         subject: str = "",
@@ -45,7 +48,7 @@ class PageEncoder:
         digests: bool = False,
     ) -> None:
         self.format = format
-        self._quality, self._compression = quality, tiff_compression
+        self._quality, self._compression, self._pdf_compression = quality, tiff_compression, pdf_compression
         self._described: dict[str, Any] = {"title": title, "author": author, "subject": subject, "keywords": keywords}
         self._conformance, self._digests = conformance, digests
 
@@ -103,7 +106,9 @@ class PageEncoder:
         text: Text | None = None,
     ) -> None:
         """One page into a document; its text, read after the steps, becomes the layer of a PDF page."""
-        if steps:
+        if self.format == "pdf" and self._pdf_compression != "auto":
+            self._append_so(*image_of(page, data, steps), document, text)
+        elif steps:
             self._append_image(*image_of(page, data, steps), document, text)
         elif page.encoding is Encoding.JPEG and self._keeps_jpeg:
             _add_jpeg(document, data, page.raster.dpi, text)
@@ -113,6 +118,14 @@ class PageEncoder:
             _add_jpeg(document, file.getvalue(), page.raster.dpi, text)
         else:
             self._append_exactly(page, data, document, text)
+
+    def _append_so(self, image: Image, dpi: float, document: Any, text: Text | None) -> None:
+        if self._pdf_compression == "lzw":
+            document.add_lzw(image, dpi=dpi, text=text)
+        elif image.mode == "1":
+            document.add_image(image, dpi=dpi, text=text)
+        else:
+            document.add_jpeg2000(image, dpi=dpi, text=text)
 
     @property
     def _keeps_jpeg(self) -> bool:
@@ -148,7 +161,9 @@ class PageEncoder:
             document.add_image(image, dpi=dpi, text=text)
 
     def _lossless(self, depth: int) -> str:
-        held = self._compression != "jpeg" and (self._compression != "g4" or depth == 1)
+        from dwtsvc.imaging.streams import FAX
+
+        held = self._compression != "jpeg" and (self._compression not in FAX or depth == 1)
         return self._compression if held else "auto"
 
 

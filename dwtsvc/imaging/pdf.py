@@ -19,7 +19,7 @@ from dwtsvc.errors import BadArguments, InvalidOutput
 from dwtsvc.imaging import attachments, glyphless, pdfa, textlayer
 from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, image_bands, plain, to_8bit
 from dwtsvc.imaging.png import deflated_rows
-from dwtsvc.imaging.streams import Jpeg, encode_g4, jpeg_header
+from dwtsvc.imaging.streams import Jpeg, encode_g4, encode_lzw, jpeg_header
 from dwtsvc.text import Text
 
 PRODUCER = "dwtsvc"
@@ -155,6 +155,23 @@ class PdfWriter:
         if channels not in (1, 3) or depth not in (1, 8):
             raise BadArguments(f"A PDF page of {channels} channels and {depth} bits is not supported")
         self._add_page(width, height, dpi, channels, depth, "/Filter /FlateDecode", _deflated(bands), None, text)
+
+    def add_lzw(self, image: Image.Image, *, dpi: float, text: Text | None = None) -> None:
+        """Embed an image losslessly by LZW, which PDF/A does not allow; 16-bit gray keeps its high bytes."""
+        image = to_8bit(plain(image))
+        channels, depth = CHANNELS_AND_DEPTH[image.mode]
+        rows = image.tobytes()
+        data = encode_lzw(rows, len(rows) // image.height)
+        self._add_page(*image.size, dpi, channels, depth, "/Filter /LZWDecode", [data], len(data), text)
+
+    def add_jpeg2000(self, image: Image.Image, *, dpi: float, text: Text | None = None) -> None:
+        """Embed a gray or RGB image losslessly by JPEG 2000; 16-bit gray keeps its high bytes."""
+        image = to_8bit(plain(image))
+        file = io.BytesIO()
+        image.save(file, "JPEG2000")
+        channels, depth = CHANNELS_AND_DEPTH[image.mode]
+        data = file.getvalue()
+        self._add_page(*image.size, dpi, channels, depth, "/Filter /JPXDecode", [data], len(data), text)
 
     def add_image(self, image: Image.Image, *, dpi: float, text: Text | None = None) -> None:
         """Add an image losslessly: g4 for 1 bit, deflate for the rest; 16-bit gray keeps its high bytes."""

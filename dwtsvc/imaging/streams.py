@@ -20,6 +20,7 @@ MOST_SEGMENTS = 10_000
 
 STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTE_COUNTS, FILL_ORDER = 273, 278, 279, 266
 PHOTOMETRIC, TIFF_ORIENTATION = 262, 274
+FAX = {"g4": "group4", "g3": "group3", "rle": "tiff_ccitt"}  # black and white only; as Pillow names them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +125,17 @@ def _not_jpeg(why: str) -> BadInput:
 
 
 def encode_g4(image: Image.Image) -> bytes:
-    """A 1-bit image as one CCITT group 4 stream, black runs coded as black (TIFF photometric 0, PDF BlackIs1 false).
+    """A 1-bit image as one CCITT group 4 stream, black runs coded as black (TIFF photometric 0, PDF BlackIs1 false)."""
+    return encode_fax(image, "g4")
+
+
+def encode_fax(image: Image.Image, kind: str) -> bytes:
+    """The same in an older way, too: a key of FAX.
 
     Pillow tags its images "1 = white" and libtiff codes set bits as black runs, hence the inversion; by packed bytes,
     because ImageChops.invert takes a white that Pillow holds as 1, not 255, for white again.
     """
-    return _strip(Image.frombytes("1", image.size, image.tobytes(), "raw", "1;I", 0, 1), "group4")
+    return _strip(Image.frombytes("1", image.size, image.tobytes(), "raw", "1;I", 0, 1), FAX[kind])
 
 
 def g4_strip(image: Image.Image) -> tuple[int, int, bool] | None:
@@ -149,6 +155,11 @@ def g4_strip(image: Image.Image) -> tuple[int, int, bool] | None:
 def encode_lzw(rows: bytes | memoryview, size: int) -> bytes:
     """Whole rows of `size` bytes each as one TIFF LZW strip; what a byte means does not matter to LZW."""
     return _strip(bytes_view(rows, size), "tiff_lzw")
+
+
+def encode_packbits(rows: bytes | memoryview, size: int) -> bytes:
+    """Whole rows of `size` bytes each as one TIFF PackBits strip."""
+    return _strip(bytes_view(rows, size), "packbits")
 
 
 def _strip(image: Image.Image, compression: str) -> bytes:

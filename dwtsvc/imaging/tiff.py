@@ -16,11 +16,11 @@ from PIL import Image, ImageChops
 from dwtsvc.errors import BadArguments, BadInput, InvalidOutput
 from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, bytes_view, image_bands, plain
 from dwtsvc.imaging.rows import Rows, page_bytes, raw_bands, row_bytes, rows_in_band
-from dwtsvc.imaging.streams import Jpeg, JpegHeader, encode_g4, encode_lzw, jpeg_header
+from dwtsvc.imaging.streams import FAX, Jpeg, JpegHeader, encode_fax, encode_lzw, encode_packbits, jpeg_header
 from dwtsvc.model import Raster
 
-COMPRESSIONS = ("auto", "g4", "lzw", "deflate", "none")
-CODES = {"none": 1, "g4": 4, "lzw": 5, "jpeg": 7, "deflate": 8}
+COMPRESSIONS = ("auto", "g4", "lzw", "deflate", "none", "g3", "rle", "packbits")
+CODES = {"none": 1, "rle": 2, "g3": 3, "g4": 4, "lzw": 5, "jpeg": 7, "deflate": 8, "packbits": 32_773}
 DEFLATE_LEVEL = 3
 
 LIMIT = 2**32 - 1  # TIFF counts bytes in 32 bits
@@ -69,13 +69,13 @@ class TiffWriter:
             self.close()
 
     def add_image(self, image: Image.Image, *, dpi: float, compression: str = "auto") -> None:
-        """Add an image losslessly; auto is g4 for 1 bit and deflate for the rest. g4 needs a 1-bit image."""
+        """Add an image losslessly; auto is g4 for 1 bit and deflate for the rest. g4, g3 and rle need a 1-bit image."""
         image = plain(image)
         channels, depth = CHANNELS_AND_DEPTH[image.mode]
         name = _chosen(compression, depth)
         kind = _Kind(*image.size, channels, depth, RGB if channels == 3 else MIN_IS_BLACK, name, dpi)
-        if name == "g4":
-            self._page(replace(kind, photometric=MIN_IS_WHITE), [encode_g4(image)], kind.height)
+        if name in FAX:
+            self._page(replace(kind, photometric=MIN_IS_WHITE), [encode_fax(image, name)], kind.height)
         else:
             self._packed(kind, image_bands(image))
 
@@ -85,7 +85,7 @@ class TiffWriter:
         name = _chosen(compression, raster.depth)
         size = raster.width, raster.height or 0
         dpi = raster.dpi if dpi is None else dpi
-        if name == "g4":
+        if name in FAX:
             image = Image.frombytes("1", size, rows, "raw", "1;I", raster.bytes_per_line, 1)  # type: ignore[arg-type]
             self.add_image(image, dpi=dpi, compression=name)
             return
@@ -192,8 +192,10 @@ def _chosen(compression: str, depth: int) -> str:
         )
     if compression == "auto":
         return "g4" if depth == 1 else "deflate"
-    if compression == "g4" and depth != 1:
-        raise BadArguments("g4 holds black and white pages only", hint="Choose lzw, deflate or none, or scan lineart.")
+    if compression in FAX and depth != 1:
+        raise BadArguments(
+            f"{compression} holds black and white pages only", hint="Choose lzw, deflate or none, or scan lineart."
+        )
     return compression
 
 
@@ -228,5 +230,6 @@ def _jpeg_colours(header: JpegHeader) -> tuple[int, Tags]:
 COMPRESS: dict[str, Callable[[bytes | memoryview, int], Jpeg]] = {
     "none": lambda band, line: bytes(band),
     "lzw": encode_lzw,
+    "packbits": encode_packbits,
     "deflate": lambda band, line: zlib.compress(band, DEFLATE_LEVEL),
 }

@@ -69,6 +69,24 @@ def test_a_lossless_page_renders_to_the_same_pixels(picture, mode):
     assert rendered(data, mode=mode).tobytes() == image.tobytes()
 
 
+@pytest.mark.parametrize("way", ["add_lzw", "add_jpeg2000"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_older_and_newer_compressions_lose_nothing(picture, mode, way):
+    image, file = picture.convert(mode), io.BytesIO()
+    with PdfWriter(file) as pdf:
+        getattr(pdf, way)(image, dpi=72)
+    shown = pypdfium2.PdfDocument(file.getvalue())[0].render(scale=1).to_pil().convert(mode)
+    assert shown.tobytes() == image.tobytes()
+
+
+def test_black_and_white_by_lzw(letter):
+    file = io.BytesIO()
+    with PdfWriter(file) as pdf:
+        pdf.add_lzw(letter, dpi=72)
+    shown = pypdfium2.PdfDocument(file.getvalue())[0].render(scale=1).to_pil().convert("L")
+    assert shown.point(lambda tone: 255 * (tone > 127)).tobytes() == letter.convert("L").tobytes()
+
+
 def test_a_g4_page_shows_black_letters_on_white(letter):
     data = written(lambda w: w.add_g4(encode_g4(letter), width=letter.width, height=letter.height, dpi=300))
     assert rendered(data, mode="1").tobytes() == letter.tobytes()

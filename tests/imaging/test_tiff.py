@@ -38,7 +38,7 @@ def tool(*command: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("compression", ["auto", "lzw", "deflate", "none"])
+@pytest.mark.parametrize("compression", ["auto", "lzw", "deflate", "none", "packbits"])
 @pytest.mark.parametrize("mode", ["1", "L", "I;16", "RGB"])
 def test_images_come_back_equal_with_their_dpi(picture, compression, mode):
     image = (
@@ -64,7 +64,7 @@ def test_g4_is_one_strip_of_black_on_white(letter):
     assert len(file.getvalue()) < len(letter.tobytes()) / 3
 
 
-@pytest.mark.parametrize("compression", ["g4", "deflate", "lzw", "none"])
+@pytest.mark.parametrize("compression", ["g4", "g3", "rle", "packbits", "deflate", "lzw", "none"])
 def test_raw_lineart_rows_come_back_equal(letter, as_rows, compression):
     file = io.BytesIO()
     with TiffWriter(file) as writer:
@@ -72,7 +72,7 @@ def test_raw_lineart_rows_come_back_equal(letter, as_rows, compression):
     assert pages_of(file)[0].convert("L").tobytes() == letter.convert("L").tobytes()
 
 
-@pytest.mark.parametrize("compression", ["lzw", "deflate", "none"])
+@pytest.mark.parametrize("compression", ["lzw", "deflate", "none", "packbits"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_padded_rows_of_several_strips_come_back_equal(as_rows, compression, mode):
     height = 2 * BAND_BYTES // 1000 + 5

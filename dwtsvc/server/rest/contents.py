@@ -24,8 +24,12 @@ PdfaLevel = Literal["2b", "3b"]
 PdfVersion = Literal["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"]
 TYPES = ("application/pdf", "image/tiff", "image/png", "image/jpeg")
 
-PDF_COMPRESSIONS = {0: "auto", 2: "fax4", 5: "jpeg"}
-TIFF_COMPRESSIONS = {0: "auto", 1: "none", 4: "g4", 5: "lzw", 7: "jpeg", 8: "deflate"}
+# The protocol's numbers, and 8 of our own. There is no JBIG2 (7): nothing free encodes it.
+PDF_COMPRESSIONS = {0: "auto", 2: "fax4", 3: "lzw", 5: "jpeg", 6: "jpeg2000"}
+TIFF_COMPRESSIONS = {
+    0: "auto", 1: "none", 2: "rle", 3: "g3", 4: "g4", 5: "lzw", 7: "jpeg", 8: "deflate", 32_773: "packbits",
+}  # fmt: skip
+MADE_ANEW = ("lzw", "jpeg2000")
 # What the writer says in the two places where PDF/A wants it; the others come from a second hand.
 PDFA_ABOUT = {"Title": "title", "Author": "author", "Subject": "subject", "Keywords": "keywords"}
 BLACK_AND_WHITE = Step(name="threshold")
@@ -130,7 +134,8 @@ def check(wanted: Wanted) -> None:
 def _check_pdfa(wanted: Wanted) -> None:
     if wanted.media_type != "application/pdf":
         raise BadArguments("Only a PDF can be PDF/A", hint="Leave `type` or `pdfa` out.")
-    named = {"password": wanted.password, "version": wanted.version, "pageType": wanted.page_type}
+    lzw = PDF_COMPRESSIONS.get(wanted.compression) == "lzw"
+    named = {"password": wanted.password, "version": wanted.version, "pageType": wanted.page_type, "LZW": lzw}
     said = [name for name, value in named.items() if value] + sorted(wanted.about.keys() - PDFA_ABOUT)
     if said:
         hint = "It cannot be encrypted; title, author, subject and keywords may be said."
@@ -145,11 +150,13 @@ def _refuse_unknown(compression: int, known: dict[int, str], what: str) -> None:
 
 def _encoder(wanted: Wanted) -> PageEncoder:
     compression = TIFF_COMPRESSIONS[wanted.compression] if wanted.media_type == "image/tiff" else "auto"
+    pdf = PDF_COMPRESSIONS[wanted.compression] if wanted.media_type == "application/pdf" else "auto"
     described: dict[str, Any] = {PDFA_ABOUT[name]: text for name, text in wanted.about.items()} if wanted.pdfa else {}
     return PageEncoder(
         sheets.FORMATS[wanted.media_type],
         quality=wanted.quality,
         tiff_compression=compression,
+        pdf_compression=pdf if pdf in MADE_ANEW else "auto",
         conformance=f"pdfa-{wanted.pdfa}" if wanted.pdfa else None,
         **described,
     )
