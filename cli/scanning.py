@@ -95,6 +95,9 @@ def open_output(plan: Plan, naming: Naming, device: str) -> Output:
     if plan.wishes.split_on or pattern.of_documents:
         from dwtsvc.stacks import NamedDocuments, NamedPages
 
+        if naming.force:
+            hint = "A name that is taken becomes the next free one: letter-2.pdf."
+            raise BadArguments("--force does not go with files that are named by their documents", hint=hint)
         stack = NamedDocuments if plan.format in DOCUMENTS and not pattern.numbered else NamedPages
         return stack(pattern, plan.encoder, receipts=plan.wishes.receipt)
     names = Names(pattern, force=naming.force, next_free=naming.next_free, receipt=plan.wishes.receipt)

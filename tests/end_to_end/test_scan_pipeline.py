@@ -578,3 +578,8 @@ def test_a_scan_without_wishes_loads_nothing_of_all_this(place: Place) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
     assert "dwtsvc.imaging.pdf" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_documents_that_name_themselves_replace_nothing_and_say_so(place: Place) -> None:
+    ran = place.run("scan", "-d", "virtual:adf", "--force", "--split-on", "patcht", "-o", "{doc}.pdf")
+    assert ran.code == 2 and "--force" in ran.err and place.files() == []
