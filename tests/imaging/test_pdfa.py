@@ -73,7 +73,7 @@ def test_the_bytes_of_the_file_are_laid_out_as_pdfa_wants_them(picture):
     assert second[:1] == b"%" and len(second) >= 5 and all(byte > 127 for byte in second[1:5])
     assert data.endswith(b"%%EOF\n")
     assert re.search(rb"trailer\n<<[^>]*/ID \[<[0-9a-f]{32}> <[0-9a-f]{32}>\]", data)
-    assert b"/Encrypt" not in data and b"/Interpolate" not in data and b"LZW" not in data
+    assert b"/Encrypt" not in data and b"/Interpolate " not in data and b"/LZWDecode" not in data
     assert re.search(rb"\nxref\n0 \d+\n0000000000 65535 f \n", data)
 
 
