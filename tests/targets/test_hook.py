@@ -41,7 +41,9 @@ def test_a_file_name_is_one_word_whatever_it_is(tmp_path: Path, name: str) -> No
     assert not (tmp_path / "x").exists()
 
 
-def test_the_environment_says_what_is_known(tmp_path: Path) -> None:
+def test_the_environment_says_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DWTSVC_") and name != "DWTSVC_HOME"]:
+        monkeypatch.delenv(name)
     (tmp_path / "a.pdf").write_bytes(b"x")
     Hook(program(WRITES)).run(Path("a.pdf"), Facts(title="Mai\0", barcode="INV-1", pages=3))
     ours = {name: value for name, value in said(tmp_path)[1].items() if name.startswith("DWTSVC_")}
