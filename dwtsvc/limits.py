@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -92,7 +94,8 @@ def _results(
 class Child:
     """A process with limits that does one call after another, and the clock that kills it. For one thread at a time.
 
-    After a call that took too long or broke it, it is `dead`, and another child is needed.
+    It leads a process group: the programs that it runs end with it, and a Ctrl-C in the terminal is not for it. After
+    a call that took too long or broke it, it is `dead`, and another child is needed.
     """
 
     def __init__(self, memory: int = MEMORY, *, file_size: int = FILE_SIZE, open_files: int = OPEN_FILES) -> None:
@@ -101,7 +104,11 @@ class Child:
         self._timeout, self._name = TIMEOUT, ""
         self._late = self.dead = False
         self._process = subprocess.Popen(
-            [*START, HOUSE, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [*START, HOUSE, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            process_group=None if sys.platform == "win32" else 0,
         )
         assert self._process.stdin and self._process.stdout
         self._to: BinaryIO = self._process.stdin  # type: ignore[assignment]
@@ -131,12 +138,16 @@ class Child:
             _raise(value)
 
     def kill(self) -> None:
-        """End it, whatever it does; the call that it does then fails. From any thread."""
-        self._process.kill()
+        """End it and what it runs, whatever they do; the call that it does then fails. From any thread."""
+        if sys.platform == "win32":
+            self._process.kill()
+        elif self._process.returncode is None:  # the group's number is its own until somebody has waited for it
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         self.dead = True
-        self._process.kill()
+        self.kill()
         self._process.wait()
         for file in (self._to, self._from):
             with contextlib.suppress(OSError):
@@ -167,20 +178,15 @@ class Child:
 
     def _too_late(self) -> None:
         self._late = True
-        self._process.kill()
+        self.kill()
 
     def _died(self) -> BadInput:
+        self.kill()  # what it ran goes on otherwise
         code = self._process.wait()
-        if self._late or code == -_signal_number("SIGXCPU"):
+        if self._late or (sys.platform != "win32" and code == -signal.SIGXCPU):
             return BadInput(f"{self._name} took too long", why=f"more than {self._timeout:g} seconds")
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return BadInput(f"{self._name} broke the program that read it", why=how)
-
-
-def _signal_number(name: str) -> int:
-    import signal
-
-    return int(getattr(signal, name, 0))
 
 
 class _Careful(pickle.Unpickler):
@@ -214,8 +220,6 @@ def _raise(told: Any) -> NoReturn:
 
 def serve() -> None:
     """The child: reads calls from standard input, and writes what comes of them to what was standard output."""
-    import os
-
     # a library that prints must not write into our messages
     to = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -6,7 +6,6 @@ Any other `concurrent.futures.Executor` does as well; `Dask` leads to one on oth
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -15,7 +14,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
-from dwtsvc.errors import BadArguments, BadInput, MissingDependency, ServiceNotRunning
+from dwtsvc.errors import BadArguments, MissingDependency, ServiceNotRunning
 from dwtsvc.limits import MEMORY, Child
 
 P = ParamSpec("P")
@@ -27,43 +26,6 @@ DASK = "dask://"
 CONNECT_TIMEOUT = 10.0
 
 
-def modestly(function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-    """`function(*arguments)` in a child: at lower priority, one thread a process, and in a process group of its own,
-    so that the programs that it runs end with it."""
-    os.environ.update(OMP_THREAD_LIMIT="1", OPENBLAS_NUM_THREADS="1")
-    if sys.platform != "win32" and os.getpgid(0) != os.getpid():
-        os.setpgid(0, 0)
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    return function(*arguments)
-
-
-class PageWorker(Child):
-    """A child that takes the programs that it runs along when it is killed."""
-
-    def kill(self) -> None:
-        self._kill_group()
-        super().kill()
-
-    def close(self) -> None:
-        self._kill_group()
-        super().close()
-
-    def _kill_group(self) -> None:
-        # The number is its own until somebody has waited for it. Before its first call it leads no group.
-        if sys.platform != "win32" and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _too_late(self) -> None:
-        self._kill_group()
-        super()._too_late()
-
-    def _died(self) -> BadInput:
-        self._kill_group()
-        return super()._died()
-
-
 class ConfinedPool(ThreadPoolExecutor):
     """An executor for functions of modules, with arguments that pickle knows.
 
@@ -72,10 +34,10 @@ class ConfinedPool(ThreadPoolExecutor):
     """
 
     def __init__(self, workers: int | None = None, *, timeout: float = PAGE_TIMEOUT, memory: int = MEMORY) -> None:
-        super().__init__(workers or os.cpu_count() or 1, thread_name_prefix="page", initializer=_without_interrupts)
+        super().__init__(workers or os.cpu_count() or 1, thread_name_prefix="page")
         self._timeout, self._memory = timeout, memory
         self._here = threading.local()
-        self._children: set[PageWorker] = set()
+        self._children: set[Child] = set()
         # The children's own: one that is killed leaves files behind, and this process takes them away.
         self._folder = tempfile.TemporaryDirectory(prefix="dwtsvc-pages-", ignore_cleanup_errors=True)
         self._changing = threading.Lock()
@@ -98,13 +60,13 @@ class ConfinedPool(ThreadPoolExecutor):
             self._folder.cleanup()
 
     def _call(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-        call = self._child().call(modestly, (function, arguments), many=False, timeout=self._timeout, name="The page")
+        call = self._child().call(function, arguments, many=False, timeout=self._timeout, name="The page")
         [result] = call
         return result  # type: ignore[no-any-return]
 
-    def _child(self) -> PageWorker:
+    def _child(self) -> Child:
         """This thread's child; a new one where the last one broke."""
-        child: PageWorker | None = getattr(self._here, "child", None)
+        child: Child | None = getattr(self._here, "child", None)
         if child and not child.dead:
             return child
         with self._changing:
@@ -113,23 +75,20 @@ class ConfinedPool(ThreadPoolExecutor):
             if child:
                 self._children.discard(child)
                 child.close()
-            self._here.child = child = PageWorker(self._memory)
+            self._here.child = child = Child(self._memory)
             self._children.add(child)
-        for _ in child.call(_work_in, (self._folder.name,), many=False, timeout=PAGE_TIMEOUT, name="The page"):
+        for _ in child.call(_settle, (self._folder.name,), many=False, timeout=PAGE_TIMEOUT, name="The page"):
             pass
         return child
 
 
-def _work_in(folder: str) -> None:
-    """Let this process put its temporary files there."""
-    tempfile.tempdir = folder
-
-
-def _without_interrupts() -> None:
-    """A terminal sends Ctrl-C to every process in front of it. What it means the parent decides: children inherit this
-    thread's mask, and go on."""
+def _settle(folder: str) -> None:
+    """Make this process modest: at lower priority, one thread, its temporary files in the folder."""
+    os.environ.update(OMP_THREAD_LIMIT="1", OPENBLAS_NUM_THREADS="1")
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    tempfile.tempdir = folder
 
 
 def executor(address: str = "", workers: int | None = None) -> Executor:
