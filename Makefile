@@ -19,9 +19,10 @@ scan: ## set up, then scan to scan.pdf (or the next free name); ARGS="--source f
 	$(setup) run
 	@.venv/bin/dwtsvc scan --or-virtual --next-free -o scan.pdf $(ARGS)
 
+# All of them: a process a core, and each file in one of them, so that its tests share what they set up.
 test: ## set up, then run the everyday tests; ARGS="tests/cli -k name" chooses
 	$(setup) test
-	@$(run) pytest $(ARGS)
+	@$(run) pytest $(or $(ARGS),-n auto --dist loadfile)
 
 storm: ## kill the service, its monitor and its workers while clients use it; ARGS="500 7" is how often, and a seed
 	$(setup) test
