@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dwtsvc.splitting import Splitter
 
 AFTER = ("keep", "move", "delete")
-NO_BARCODES = {"text", "black", "blank", "size", "every"}  # all other separators are codes
 DEFAULT_NAME = "{name}.pdf"
 DROPPED_NAME = "{name}.dropped.pdf"
 
@@ -78,14 +77,10 @@ class Plan:
         return self.wishes.splitter(duplex=self.duplex)
 
     def treatment(self, *, elsewhere: bool) -> Treatment:
-        from dwtsvc.splitting import parse
-
-        kinds = {parse(spec).kind for spec in self.wishes.split_on}
-        reads = self.reads | {"barcode"} if kinds - NO_BARCODES else self.reads
         return Treatment(
-            recipe=self.wishes.recipe(self.settings, reads),
+            recipe=self.wishes.recipe(self.settings, self.reads),
             keeps=self.writing.keeps,
-            asks_text="text" in self.reads | kinds,
+            asks_text="text" in self.reads | self.wishes.signs,
             duplex=self.duplex,
             elsewhere=elsewhere,
             cache=self.paths.cache / "pages",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dwtsvc.config import Settings
     from dwtsvc.imaging.treatment import Cleaning
     from dwtsvc.pipeline.recipe import Recipe
+    from dwtsvc.separators import Separator
     from dwtsvc.splitting import Splitter
 
 CROPS, THRESHOLDS, PARTS = ("paper", "content"), ("otsu", "sauvola"), ("photos", "book")
@@ -65,11 +66,24 @@ class Wishes:
     def conformance(self) -> str | None:
         return CONFORMANCE[self.output_type or "pdf"]
 
+    @property
+    def separators(self) -> list[Separator]:
+        """Raises BadArguments for one that does not exist."""
+        from dwtsvc.separators import parse
+
+        return [parse(spec) for spec in self.split_on]
+
+    @property
+    def signs(self) -> frozenset[str]:
+        """What separators look for on a page: kinds of separators, and "barcode" where one is a code."""
+        kinds = frozenset(each.kind for each in self.separators)
+        return kinds | {"barcode"} if kinds - WITHOUT_BARCODES else kinds
+
     def splitter(self, *, duplex: bool) -> Splitter:
         """Raises BadArguments for a separator that does not exist."""
-        from dwtsvc.splitting import Splitter, parse
+        from dwtsvc.splitting import Splitter
 
-        return Splitter([parse(spec) for spec in self.split_on], duplex=duplex, drop_blank=self.drop_blank)
+        return Splitter(self.separators, duplex=duplex, drop_blank=self.drop_blank)
 
     def recipe(self, settings: Settings, reads: frozenset[str]) -> Recipe:
         """What a page worker does; `reads` is what names are made of: "barcode", "text".
@@ -78,15 +92,14 @@ class Wishes:
         """
         from dwtsvc.imaging import ocr
         from dwtsvc.pipeline.recipe import Recipe
-        from dwtsvc.splitting import parse
 
-        kinds = {parse(spec).kind for spec in self.split_on}
+        asked = self.signs | reads
         reading = None
-        if self.ocr or "text" in kinds | reads:
+        if self.ocr or "text" in asked:
             reading = ocr.Reading(languages=settings.language, tessdata=settings.tessdata, fast=self.fast)
             ocr.check(reading)
-        codes = "barcode" in reads or bool(kinds - WITHOUT_BARCODES)
-        judged = self.drop_blank or self.receipt or bool(kinds & {"blank", "black"}) or codes
+        codes = "barcode" in asked
+        judged = self.drop_blank or self.receipt or codes or not asked.isdisjoint(("blank", "black"))
         return Recipe(
             orient=self.rotate_pages,
             parting=self.parts or "none",
