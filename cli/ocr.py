@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dwtsvc_cli import choices
+from dwtsvc_cli import options
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -30,16 +30,7 @@ def ocr(
         str | None,
         typer.Option(metavar="pdf|txt|hocr|alto|tsv|json", help="The format, if the file's name does not say."),
     ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "-l",
-            "--language",
-            metavar="LANG+LANG",
-            help="As tesseract names them: deu+eng. Without it: the setting `language`.",
-            autocompletion=choices.language,
-        ),
-    ] = None,
+    language: options.Language = None,
     rotate_pages: Annotated[
         bool, typer.Option("-r", "--rotate-pages", help="Turn pages upright, by their text.")
     ] = False,
@@ -62,7 +53,7 @@ def ocr(
     skip_text: Annotated[bool, typer.Option("--skip-text", help="Leave pages that have text as they are.")] = False,
     redo_ocr: Annotated[bool, typer.Option("--redo-ocr", help="Replace the invisible text of pages.")] = False,
     force_ocr: Annotated[bool, typer.Option("--force-ocr", help="Make an image of every page, and read that.")] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Read at 150 dpi: quicker, for ordinary print.")] = False,
+    fast: options.Fast = False,
     full: Annotated[
         bool, typer.Option("--full", help="Read at the scan's own resolution: for small print and forms.")
     ] = False,
@@ -77,10 +68,10 @@ def ocr(
         float | None,
         typer.Option(metavar="DPI", min=10, max=4800, help="The resolution of images; theirs is not asked."),
     ] = None,
-    title: Annotated[str, typer.Option(metavar="TEXT", help="The PDF's title.")] = "",
-    author: Annotated[str, typer.Option(metavar="TEXT", help="The PDF's author.")] = "",
-    subject: Annotated[str, typer.Option(metavar="TEXT", help="The PDF's subject.")] = "",
-    keywords: Annotated[str, typer.Option(metavar="TEXT", help="The PDF's keywords.")] = "",
+    title: options.Title = "",
+    author: options.Author = "",
+    subject: options.Subject = "",
+    keywords: options.Keywords = "",
     password: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="What opens the PDFs. Without it: DWTSVC_PDF_PASSWORD, or you are asked."),

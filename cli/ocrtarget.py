@@ -11,10 +11,10 @@ from dwtsvc.parts import PartFile, writing
 from dwtsvc.pipeline.searchable import About
 from dwtsvc_cli.inputs import STDIN
 from dwtsvc_cli.pdffiles import pattern_of
+from dwtsvc_cli.wishes import CONFORMANCE
 
 SUFFIXES = {"pdf": ".pdf", "txt": ".txt", "hocr": ".hocr", "alto": ".xml", "tsv": ".tsv", "json": ".json"}
 BY_SUFFIX = {suffix: name for name, suffix in SUFFIXES.items()} | {".alto": "alto", ".html": "hocr"}
-KINDS = {"pdf": None, "pdfa": "pdfa-2b", "pdfa-2": "pdfa-2b", "pdfa-3": "pdfa-3b"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,9 @@ class Target:
             raise BadArguments("--force and --next-free exclude each other")
         if self.format is not None and self.format not in SUFFIXES:
             raise BadArguments(f"There is no format '{self.format}'", hint=f"Choose one of: {', '.join(SUFFIXES)}.")
-        if self.output_type not in KINDS:
+        if self.output_type not in CONFORMANCE:
             raise BadArguments(
-                f"There is no kind '{self.output_type}' of PDF", hint=f"Choose one of: {', '.join(KINDS)}."
+                f"There is no kind '{self.output_type}' of PDF", hint=f"Choose one of: {', '.join(CONFORMANCE)}."
             )
         if self.sidecar and self.kind != "pdf":
             raise BadArguments("--sidecar is for the text beside a PDF", hint="Without a PDF, -o FILE.txt is the text.")
@@ -67,7 +67,7 @@ class Target:
 
     @property
     def described(self) -> About:
-        return replace(self.about, conformance=KINDS[self.output_type])
+        return replace(self.about, conformance=CONFORMANCE[self.output_type])
 
     def inside(self, source: str) -> Target:
         """The same for one file in the folder, named after its source."""
