@@ -110,13 +110,4 @@ def _facts(number: int, original: PageInfo, done: Done | None) -> PageFacts:
         raster = original.raster
         width, height = (side * MM_PER_INCH / raster.dpi for side in (raster.width, raster.height or 0))
         return PageFacts(number=number, back=original.back, width=width, height=height)
-    return PageFacts(
-        number=number,
-        back=original.back,
-        barcodes=done.barcodes,
-        text=done.text.plain if done.text else "",
-        blank=done.judged.blank if done.judged else None,
-        black=done.judged.black if done.judged else False,
-        width=done.width * MM_PER_INCH / done.dpi,
-        height=done.height * MM_PER_INCH / done.dpi,
-    )
+    return PageFacts.of(number, original.back, done)

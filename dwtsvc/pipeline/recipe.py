@@ -122,3 +122,11 @@ class Done:
     text: Text | None = None
     picture: Picture | None = None
     cached: bool = False
+
+    @property
+    def blank(self) -> float | None:
+        return self.judged.blank if self.judged else None
+
+    @property
+    def black(self) -> bool:
+        return self.judged is not None and self.judged.black

@@ -122,8 +122,8 @@ def developed(page: PageInfo, data: bytes, steps: Steps, ask: Ask, folder: str) 
         text=done.text,
         picture=done.picture,
         barcodes=done.barcodes,
-        blank=done.judged.blank if done.judged else None,
-        black=done.judged.black if done.judged else False,
+        blank=done.blank,
+        black=done.black,
     )
 
 

@@ -14,10 +14,9 @@ from dwtsvc import separators
 from dwtsvc.buffer import Buffer
 from dwtsvc.errors import BadArguments, OriginNotAllowed, UnknownItem
 from dwtsvc.facts import PageFacts
-from dwtsvc.model import MM_PER_INCH
 from dwtsvc.server import parsing, texts
 from dwtsvc.server.gate.access import Access, caller
-from dwtsvc.server.looks import Ask, Found, Look
+from dwtsvc.server.looks import Ask, Look
 from dwtsvc.server.rest import documents, pagelinks, progress, sheets
 from dwtsvc.server.rest.body import strict
 from dwtsvc.server.rest.described import described, problems
@@ -129,26 +128,13 @@ def _split(
     facts = []
     found = service.findings.each(stack.bucket, stack.looks, ask)
     for number, (look, page) in enumerate(zip(stack.looks, found, strict=True), 1):
-        facts.append(_facts(number, look, page))
+        facts.append(PageFacts.of(number, look.page.back, page))
         tell(number, len(stack.looks))
     wanted = stack.wanted
     asked = facts, wanted.separators, wanted.duplex, wanted.dropBlank
     rows = service.confined.run(stack.bucket, parsing.split, *asked, timeout=SEARCHING, name="The stack")
     made = _created(service, stack, rows, check_room) if wanted.create else []
     return SplitResult([MappedPage(row.document, row.page, row.kept, row.reason, row.confidence) for row in rows], made)
-
-
-def _facts(number: int, look: Look, found: Found) -> PageFacts:
-    return PageFacts(
-        number=number,
-        back=look.page.back,
-        barcodes=found.barcodes,
-        text=found.text.plain if found.text else "",
-        blank=found.blank,
-        black=found.black,
-        width=found.width * MM_PER_INCH / found.dpi,
-        height=found.height * MM_PER_INCH / found.dpi,
-    )
 
 
 def _created(service: Service, stack: Stack, rows: Sequence[Row], check_room: Callable[[], None]) -> list[MadeDocument]:
