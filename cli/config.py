@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dwtsvc import config
-from dwtsvc.errors import BadArguments, DwtsvcError, FileAccess
+from dwtsvc.errors import DwtsvcError, FileAccess
 from dwtsvc.paths import PROFILES_FILE, Paths
-from dwtsvc_cli.targets import secret_app, target_app
+from dwtsvc_cli.targets import pairs, secret_app, target_app
 
 if TYPE_CHECKING:
     from dwtsvc.profiles import Profile
@@ -187,7 +187,7 @@ def save_profile(
     from dwtsvc import profiles
 
     paths = _paths()
-    profiles.save(paths, name, _pairs(values))
+    profiles.save(paths, name, pairs("profile", values))
     typer.echo(f"profile {name} saved in {paths.profiles_file}")
 
 
@@ -261,17 +261,6 @@ def _tell_of_service(paths: Paths) -> None:
 
     if read_port_lock(paths):
         typer.echo("The service that runs takes it over at its next start.", err=True)
-
-
-def _pairs(values: list[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for each in values:
-        key, equals, value = each.partition("=")
-        if not equals or key.strip() in pairs:
-            why = "given twice" if equals else "not KEY=VALUE"
-            raise BadArguments(f"'{each}' cannot be saved in a profile", why=why)
-        pairs[key.strip()] = value
-    return pairs
 
 
 def _print_columns(rows: Sequence[tuple[str, ...]]) -> None:

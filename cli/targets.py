@@ -89,7 +89,7 @@ def save_target(
     from dwtsvc_cli import output
 
     paths = _paths()
-    target = named.save(paths, name, _pairs(values))
+    target = named.save(paths, name, pairs("target", values))
     output.say(f"target {name} saved in {paths.profiles_file}")
     if target.secret and not _stored(target):
         output.tell(f"If it wants a password or token: dwtsvc config secret set '{target.secret}'")
@@ -151,14 +151,15 @@ def _typed(question: str) -> str:
     return (sys.stdin.readline() if sys.stdin else "").rstrip("\r\n")
 
 
-def _pairs(values: list[str]) -> dict[str, str]:
+def pairs(what: str, values: list[str]) -> dict[str, str]:
+    """What a target or a profile is to say. A wrong part is not shown: somebody may have written a secret there."""
     from dwtsvc.errors import BadArguments
 
-    pairs: dict[str, str] = {}
+    found: dict[str, str] = {}
     for each in values:
         key, equals, value = each.partition("=")
-        if not equals or key.strip().lower() in pairs:
+        if not equals or key.strip().lower() in found:
             why = f"{key.strip()} is given twice" if equals else "a part of it is not KEY=VALUE"
-            raise BadArguments("The target cannot be saved", why=why)
-        pairs[key.strip().lower()] = value
-    return pairs
+            raise BadArguments(f"The {what} cannot be saved", why=why)
+        found[key.strip().lower()] = value
+    return found

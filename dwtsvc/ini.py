@@ -165,6 +165,52 @@ class Document:
         return first[len(first.rstrip("\r\n")) :] or "\n"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The sections whose header is a word and a name of its own: [profile letters]. Names are found in any case.
+
+    `making` tells people how to make one.
+    """
+
+    word: str
+    making: str
+
+    def names(self, document: Document) -> list[str]:
+        """In the order of the file."""
+        return [name for each in document.sections() if (name := self._name(each)) is not None]
+
+    def known(self, document: Document, name: str, also: str = "") -> str:
+        """The name as the file spells it; BadArguments with those there are, and with what is `also` to be said."""
+        known = self.names(document)
+        for each in known:
+            if each.lower() == name.strip().lower():
+                return each
+        there = f"{self.word.capitalize()}s are: {', '.join(known)}." if known else self.making
+        raise BadArguments(f"There is no {self.word} '{name}'", hint=there + also)
+
+    def heading(self, document: Document, name: str) -> str:
+        """The section of a name as the file spells it, or as it is to be made."""
+        there = (each for each in document.sections() if self.means(each, name))
+        return next(there, f"{self.word} {name.strip()}")
+
+    def means(self, section: str, name: str) -> bool:
+        mine = self._name(section)
+        return mine is not None and mine.lower() == name.strip().lower()
+
+    def entries(self, document: Document, name: str) -> list[Entry]:
+        return [entry for entry in document.entries() if self.means(entry.section, name)]
+
+    def delete(self, path: Path, name: str, also: str = "") -> None:
+        """Remove a section from the file at `path`; raises as `known` and `editing` do."""
+        self.known(read(path), name, also)  # so that nothing is made where there is nothing
+        with editing(path) as document:
+            document.remove(self.heading(document, name))
+
+    def _name(self, section: str) -> str | None:
+        prefix = f"{self.word} "
+        return section[len(prefix) :].strip() if section.lower().startswith(prefix) else None
+
+
 def read(path: Path) -> Document:
     """The document at `path`, an empty one if there is no file.
 

@@ -14,7 +14,7 @@ from dwtsvc.kinds import Kind
 from dwtsvc.model import Area, Mode, Source
 from dwtsvc.paths import Paths
 
-_PREFIX = "profile "
+FAMILY = ini.Family(word="profile", making="Make one with `dwtsvc config profile save NAME KEY=VALUE`.")
 _OPTION = "option."
 
 T = TypeVar("T")
@@ -52,80 +52,51 @@ KEYS: Mapping[str, Kind[Any]] = {each.name: each.metadata["kind"] for each in fi
 
 def names(paths: Paths) -> list[str]:
     """The names of all profiles, in the order of the file."""
-    return _names(ini.read(paths.profiles_file))
+    return FAMILY.names(ini.read(paths.profiles_file))
 
 
 def profile(paths: Paths, name: str) -> Profile:
     """The profile of a name, without regard to case. Raises BadArguments with the names there are, BadConfiguration."""
     document = ini.read(paths.profiles_file)
-    known = _known(document, name)
-    return _profile(document, known)
+    return _profile(document, FAMILY.known(document, name))
 
 
 def save(paths: Paths, name: str, values: Mapping[str, str]) -> Profile:
     """Make `values` (texts by key) all that a profile says; BadArguments for a wrong name, key or value."""
-    section = _section(name)
+    _check_name(name)
     for key, value in values.items():
         _kind(key).argument(key, value)
     if not values:
         raise BadArguments(f"The profile '{name}' would say nothing", hint=f"Give one or more of: {_allowed()}.")
     Paths.create(paths.config)
     with ini.editing(paths.profiles_file) as document:
-        section = _standing(document, name) or section
-        document.replace(section, {key.lower(): value.strip() for key, value in values.items()})
+        texts = {key.lower(): value.strip() for key, value in values.items()}
+        document.replace(FAMILY.heading(document, name), texts)
         return _profile(document, name.strip())
 
 
 def delete(paths: Paths, name: str) -> None:
     """Remove a profile; BadArguments with the names there are if it does not exist."""
-    _known(ini.read(paths.profiles_file), name)  # so that nothing is made where there is nothing
-    with ini.editing(paths.profiles_file) as document:
-        document.remove(_standing(document, name) or _section(name))
+    FAMILY.delete(paths.profiles_file, name)
 
 
 def check(path: Path) -> list[str]:
     """The names of the profiles in a file; BadConfiguration at its first fault."""
     document = ini.read(path)
-    return [_profile(document, name).name for name in _names(document)]
+    return [_profile(document, name).name for name in FAMILY.names(document)]
 
 
-def _names(document: ini.Document) -> list[str]:
-    return [each[len(_PREFIX) :].strip() for each in document.sections() if each.lower().startswith(_PREFIX)]
-
-
-def _known(document: ini.Document, name: str) -> str:
-    known = _names(document)
-    for each in known:
-        if each.lower() == name.strip().lower():
-            return each
-    listed = (
-        f"Profiles are: {', '.join(known)}." if known else "Make one with `dwtsvc config profile save NAME KEY=VALUE`."
-    )
-    raise BadArguments(f"There is no profile '{name}'", hint=listed)
-
-
-def _standing(document: ini.Document, name: str) -> str | None:
-    """The section of a profile as the file spells it."""
-    return next((each for each in document.sections() if _names_profile(each, name)), None)
-
-
-def _section(name: str) -> str:
+def _check_name(name: str) -> None:
     if not name.strip() or "]" in name or not name.isprintable():
         raise BadArguments(f"'{name}' cannot be the name of a profile", hint="Use letters, digits and blanks.")
-    return _PREFIX + name.strip()
 
 
 def _profile(document: ini.Document, name: str) -> Profile:
     said: dict[str, Any] = {}
     options: list[tuple[str, str]] = []
-    for entry in document.entries():
-        if _names_profile(entry.section, name):
-            _take(document.path, entry, said, options)
+    for entry in FAMILY.entries(document, name):
+        _take(document.path, entry, said, options)
     return Profile(name=name, options=tuple(options), **said)
-
-
-def _names_profile(section: str, name: str) -> bool:
-    return section.lower().startswith(_PREFIX) and section[len(_PREFIX) :].strip().lower() == name.strip().lower()
 
 
 def _take(path: Path, entry: Entry, said: dict[str, Any], options: list[tuple[str, str]]) -> None:

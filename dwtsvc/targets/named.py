@@ -9,12 +9,11 @@ from typing import Any
 
 from dwtsvc import config, ini, kinds
 from dwtsvc.errors import BadArguments, BadConfiguration
-from dwtsvc.ini import Entry
 from dwtsvc.kinds import Kind
 from dwtsvc.paths import Paths
 from dwtsvc.targets.target import Target, is_address, of_address
 
-_PREFIX = "target "
+FAMILY = ini.Family(word="target", making="Make one with `dwtsvc config target save NAME url=...`.")
 _FORM = "form."
 _NAME = re.compile(r"[\w .:@-]{1,200}")  # as of secrets, which are named after targets
 _FILE = Kind("the absolute path of a file", lambda text: _absolute(text))
@@ -44,7 +43,7 @@ KEYS: Mapping[str, tuple[Kind[Any], tuple[str, ...]]] = {  # what it may be, and
 
 def names(paths: Paths) -> list[str]:
     """The names of all targets, in the order of the file."""
-    return _names(ini.read(paths.profiles_file))
+    return FAMILY.names(ini.read(paths.profiles_file))
 
 
 def target(paths: Paths, name: str) -> Target:
@@ -53,54 +52,48 @@ def target(paths: Paths, name: str) -> Target:
     Raises BadArguments with the names there are, BadConfiguration.
     """
     document = ini.read(paths.profiles_file)
-    known = _known(document, name)
-    try:
-        return _target(known, values(document, known))
-    except BadArguments as error:
-        raise BadConfiguration(
-            f"{document.path}: [{_PREFIX}{known}]: {error.what}", why=error.why, hint=error.hint
-        ) from None
+    return _saved(document, FAMILY.known(document, name, _folder_too(name)))
 
 
 def said(paths: Paths, name: str) -> dict[str, str]:
     """The keys of a target as the file says them."""
     document = ini.read(paths.profiles_file)
-    return values(document, _known(document, name))
+    return values(document, FAMILY.known(document, name, _folder_too(name)))
 
 
 def save(paths: Paths, name: str, given: Mapping[str, str]) -> Target:
     """Make `given` (texts by key) all that a target says; BadArguments for a wrong name, key or value."""
-    section = _section(name)
+    _check_name(name)
     texts = {key.lower(): value.strip() for key, value in given.items()}
     made = _target(name.strip(), texts)
     Paths.create(paths.config)
     with ini.editing(paths.profiles_file) as document:
-        document.replace(_standing(document, name) or section, texts)
+        document.replace(FAMILY.heading(document, name), texts)
     return made
 
 
 def delete(paths: Paths, name: str) -> None:
     """Remove a target; BadArguments with the names there are if it does not exist."""
-    _known(ini.read(paths.profiles_file), name)
-    with ini.editing(paths.profiles_file) as document:
-        document.remove(_standing(document, name) or _section(name))
+    FAMILY.delete(paths.profiles_file, name, _folder_too(name))
 
 
 def check(path: Path) -> list[str]:
     """The names of the targets in a file; BadConfiguration at the first fault."""
     document = ini.read(path)
-    found = _names(document)
-    for name in found:
-        try:
-            _target(name, values(document, name))
-        except BadArguments as error:
-            raise BadConfiguration(f"{path}: [{_PREFIX}{name}]: {error.what}", why=error.why, hint=error.hint) from None
-    return found
+    return [_saved(document, name).name for name in FAMILY.names(document)]
 
 
 def values(document: ini.Document, name: str) -> dict[str, str]:
     """Key -> text for one target."""
-    return {entry.key.lower(): entry.value for entry in document.entries() if _is_of(entry, name)}
+    return {entry.key.lower(): entry.value for entry in FAMILY.entries(document, name)}
+
+
+def _saved(document: ini.Document, name: str) -> Target:
+    try:
+        return _target(name, values(document, name))
+    except BadArguments as error:
+        what = f"{document.path}: [{FAMILY.word} {name}]: {error.what}"
+        raise BadConfiguration(what, why=error.why, hint=error.hint) from None
 
 
 def _target(name: str, texts: Mapping[str, str]) -> Target:
@@ -138,35 +131,13 @@ def _kind(key: str) -> tuple[Kind[Any], tuple[str, ...]]:
     raise BadArguments(f"A target has no key '{key}'", hint=f"Did you mean {near}?" if near else f"Allowed: {allowed}.")
 
 
-def _names(document: ini.Document) -> list[str]:
-    return [each[len(_PREFIX) :].strip() for each in document.sections() if each.lower().startswith(_PREFIX)]
+def _folder_too(name: str) -> str:
+    return f" A folder is written as ./{name}."
 
 
-def _known(document: ini.Document, name: str) -> str:
-    known = _names(document)
-    for each in known:
-        if each.lower() == name.strip().lower():
-            return each
-    there = f"Targets are: {', '.join(known)}." if known else "Make one with `dwtsvc config target save NAME url=...`."
-    raise BadArguments(f"There is no target '{name}'", hint=f"{there} A folder is written as ./{name}.")
-
-
-def _standing(document: ini.Document, name: str) -> str | None:
-    return next((each for each in document.sections() if _names_target(each, name)), None)
-
-
-def _is_of(entry: Entry, name: str) -> bool:
-    return _names_target(entry.section, name)
-
-
-def _names_target(section: str, name: str) -> bool:
-    return section.lower().startswith(_PREFIX) and section[len(_PREFIX) :].strip().lower() == name.strip().lower()
-
-
-def _section(name: str) -> str:
+def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name.strip()) or is_address(name):
         raise BadArguments(f"'{name}' cannot be the name of a target", hint="Use letters, digits and blanks.")
-    return _PREFIX + name.strip()
 
 
 def _absolute(text: str) -> Path:
