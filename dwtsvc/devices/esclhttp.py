@@ -6,16 +6,16 @@ No connection is kept: some scanners close theirs as they please, and what asks 
 from __future__ import annotations
 
 import hashlib
-import socket
 import ssl
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from dwtsvc.connection import Connection, may_lead
 from dwtsvc.errors import (
     BadArguments,
     Cancelled,
@@ -113,7 +113,7 @@ class Link:
             follow_redirects=False,
             trust_env=False,  # a proxy has no business between us and a scanner
         )
-        self._stream: Any = None
+        self._connection = Connection()
         self._cut_for = ""
 
     def __enter__(self) -> Link:
@@ -218,11 +218,10 @@ class Link:
             raise self._refused(f"{response.status_code} in answer to {method}")
         try:
             there = urlsplit(urljoin(url, told))
-            same_port = there.port == here.port or (here.scheme, there.scheme) == ("http", "https")
+            fine = may_lead(here, there)
         except ValueError:
             raise self._refused("it redirects to what is no address") from None
-        safe = there.scheme == here.scheme or (here.scheme, there.scheme) == ("http", "https")
-        if not safe or not same_port or there.hostname != here.hostname or "@" in there.netloc:
+        if not fine:
             raise self._refused(f"it redirects to {clean(there.scheme + '://' + there.netloc)}, which is elsewhere")
         return str(there.geturl())
 
@@ -230,11 +229,10 @@ class Link:
 
     @contextmanager
     def _bounded(self, within: float, cancelled: Waiting) -> Iterator[None]:
-        """Cut the connection at the deadline, or when the scan is cancelled: the limits of httpx are of silence, and
-        a byte a minute is none."""
+        """Cut the connection at the deadline, or when the scan is cancelled."""
         if cancelled.is_set():
             raise Cancelled("The scan was cancelled")
-        done, self._cut_for, self._stream = threading.Event(), "", None
+        done, self._cut_for, self._connection = threading.Event(), "", Connection()
         arguments = (done, monotonic() + within, within, cancelled)
         watch = threading.Thread(target=self._look, args=arguments, daemon=True, name="escl-watch")
         watch.start()
@@ -253,25 +251,21 @@ class Link:
 
     def _cut(self, why: str) -> None:
         self._cut_for = why
-        with suppress(OSError, AttributeError):
-            # The plain socket's own shutdown: that of TLS would take its state away under the thread that reads.
-            socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
+        self._connection.cut()
 
     def _watch(self, event: str, info: Mapping[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
-            self._stream = info["return_value"]
-        elif event == "connection.start_tls.complete":
-            self._stream = info["return_value"]
+        self._connection.watch(event, info)
+        if event == "connection.start_tls.complete":
             self._check_certificate()  # before a byte of the request is sent
 
     def _check_certificate(self) -> None:
-        certificate = self._stream.get_extra_info("ssl_object").getpeercert(True)
+        certificate = self._connection.stream.get_extra_info("ssl_object").getpeercert(True)
         try:
             if not certificate:
                 raise NoRightToScanner(f"{self.name} shows no certificate")
             self._pins.check(hashlib.sha256(certificate).hexdigest())
         except DwtsvcError:
-            self._stream.close()
+            self._connection.stream.close()
             raise
 
 

@@ -7,7 +7,7 @@ import hashlib
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import httpx
 
+from dwtsvc.connection import Connection, may_lead
 from dwtsvc.errors import BadArguments, BadConfiguration, DwtsvcError
 from dwtsvc.targets.carrying import refused
 from dwtsvc.targets.parcel import Parcel, Watched
@@ -62,7 +63,7 @@ class Web:
         self._client = httpx.Client(
             verify=_context(target), timeout=httpx.Timeout(SILENCE, connect=CONNECT), follow_redirects=False
         )
-        self._stream: Any = None
+        self._connection = Connection()
 
     def __enter__(self) -> Web:
         return self
@@ -120,7 +121,7 @@ class Web:
     def _sent(
         self, method: str, url: str, headers: Mapping[str, str], extra: dict[str, Any]
     ) -> Iterator[httpx.Response]:
-        trace = {"trace": self._watch}
+        trace = {"trace": self._connection.watch}
         try:
             with (
                 self._bounded(),
@@ -138,26 +139,15 @@ class Web:
 
     @contextmanager
     def _bounded(self) -> Iterator[None]:
-        """Cut the connection at the deadline: the limits of httpx are of silence, and a byte a minute is none."""
+        """Cut the connection at the deadline."""
         self._deadline.check()
-        timer = threading.Timer(self._deadline.left, self._cut)
+        timer = threading.Timer(self._deadline.left, self._connection.cut)
         timer.daemon = True
         timer.start()
         try:
             yield
         finally:
             timer.cancel()
-
-    def _watch(self, event: str, info: Mapping[str, Any]) -> None:
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._stream = info["return_value"]
-
-    def _cut(self) -> None:
-        import socket
-
-        with suppress(OSError, AttributeError):
-            # The plain socket's own shutdown: that of TLS would take its state away under the thread that reads.
-            socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
     def _broken(self, error: httpx.HTTPError) -> Exception:
         if _of_certificate(error):
@@ -181,9 +171,7 @@ class Web:
     def _onward(self, url: str, reply: Reply) -> str:
         """Where a redirect leads, if that is the same host and no less safe; our secret goes nowhere else."""
         here, there = urlsplit(url), led_to(reply)
-        safe = there.scheme == here.scheme or there.scheme == "https"
-        same_port = there.port == here.port or (there.scheme, here.scheme) == ("https", "http")
-        if not safe or there.hostname != here.hostname or not same_port or "@" in there.netloc:
+        if not may_lead(here, there):
             why = f"{reply.status}: it redirects to {there.scheme}://{there.netloc.rpartition('@')[2]}"[:MOST_SHOWN]
             raise self.refused(why, "A file is not sent on to another host. If it belongs there, correct the target.")
         return there.geturl()
