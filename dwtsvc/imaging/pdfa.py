@@ -6,22 +6,15 @@ Written by the rules of ISO 19005-2 and -3, level B; not validated by veraPDF.
 from __future__ import annotations
 
 import functools
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
-from pathlib import Path
 
-from dwtsvc.errors import BadArguments, ChildProgramFailed, InvalidOutput, MissingDependency
+from dwtsvc.errors import BadArguments, InvalidOutput
 
 CONFORMANCES = {"pdfa-2b": 2, "pdfa-3b": 3}  # and the part of ISO 19005
 SHORTEST_SIDE = 3  # units of a page, by the limits of PDF/A
-PATIENCE = 600.0  # seconds for Ghostscript
-GHOSTSCRIPT = ("gs", "gswin64c", "gswin32c")
-MOST_SAID = 500  # characters of what a program complains about
-BY_GHOSTSCRIPT = "Ghostscript makes PDF/A of most PDFs, but encodes pages again."
+ELSEWHERE = "Write a plain PDF, or draw its pages anew with --force-ocr; Ghostscript, too, converts most PDFs."
 
 PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -123,63 +116,3 @@ def xml_text(text: str) -> str:
     clean = text.encode("utf-16", "replace").decode("utf-16")
     held = "".join(letter for letter in clean if letter >= " " or letter in "\t\n\r")
     return escape(held.translate({0xFFFE: None, 0xFFFF: None}), quote=False)
-
-
-def by_ghostscript(source: Path, target: Path, *, timeout: float = PATIENCE) -> None:
-    """Let Ghostscript write a PDF as PDF/A-2b. It makes every page anew: pictures other than JPEG are encoded again,
-    and pictures that are not RGB or gray are converted.
-
-    Raises MissingDependency without Ghostscript, ChildProgramFailed where it fails or takes longer than `timeout`
-    seconds, and InvalidOutput where it gave up on PDF/A. The target is then not there.
-    """
-    program = next(filter(None, map(shutil.which, GHOSTSCRIPT)), None)
-    if program is None:
-        hint = "Install it: apt install ghostscript, dnf install ghostscript, brew install ghostscript."
-        raise MissingDependency("Ghostscript is not installed", hint=hint)
-    import tempfile  # with what it imports it costs a millisecond, at the start of every PDF
-
-    with tempfile.TemporaryDirectory() as folder:
-        profile, prefix = Path(folder, "srgb.icc"), Path(folder, "pdfa.ps")
-        profile.write_bytes(srgb_profile())
-        prefix.write_text(_prefix(profile))
-        try:
-            said = _converted(program, source.resolve(), target, prefix, profile, timeout)
-            if "reverting to normal PDF output" in said:
-                raise InvalidOutput(f"Ghostscript cannot make PDF/A of '{source}'", why=said.strip()[-MOST_SAID:])
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
-
-
-def _converted(program: str, source: Path, target: Path, prefix: Path, profile: Path, timeout: float) -> str:
-    """What Ghostscript said. It may read nothing but the PDF and what was written for it."""
-    command = [program, "-dSAFER", "-dBATCH", "-dNOPAUSE", "-dQUIET", "-sDEVICE=pdfwrite", "-dPDFA=2"]
-    command += ["-dPDFACompatibilityPolicy=2", "-sColorConversionStrategy=RGB", "-dPassThroughJPEGImages=true"]
-    command += [f"--permit-file-read={profile}", f"-sOutputFile={os.fspath(target).replace('%', '%%')}"]
-    try:
-        done = subprocess.run(
-            [*command, os.fspath(prefix), os.fspath(source)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ChildProgramFailed("Ghostscript was stopped", why=f"it took longer than {timeout:g} s") from error
-    said = done.stdout.decode(errors="replace")
-    if done.returncode:
-        raise ChildProgramFailed(f"Ghostscript cannot convert '{source}'", why=said.strip()[-MOST_SAID:])
-    return said
-
-
-def _prefix(profile: Path) -> str:
-    """PostScript that gives the document the sRGB profile as its output intent."""
-    return (
-        "[/_objdef {profile} /type /stream /OBJ pdfmark\n"
-        "[{profile} << /N 3 >> /PUT pdfmark\n"
-        f"[{{profile}} ({profile.as_posix()}) (r) file /PUT pdfmark\n"
-        "[/_objdef {intent} /type /dict /OBJ pdfmark\n"
-        "[{intent} << /Type /OutputIntent /S /GTS_PDFA1 /DestOutputProfile {profile}\n"
-        " /OutputConditionIdentifier (sRGB) >> /PUT pdfmark\n"
-        "[{Catalog} << /OutputIntents [ {intent} ] >> /PUT pdfmark\n"
-    )

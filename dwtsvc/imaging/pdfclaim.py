@@ -43,7 +43,7 @@ def declare(pdf: pikepdf.Pdf, conformance: str) -> list[str]:
     """Make the PDF one of PDF/A, which its pages must allow already; else InvalidOutput says what does not."""
     why = next(_obstacles(pdf), "")
     if why:
-        raise InvalidOutput("This PDF cannot be written as PDF/A as it is", why=why, hint=pdfa.BY_GHOSTSCRIPT)
+        raise InvalidOutput("This PDF cannot be written as PDF/A as it is", why=why, hint=pdfa.ELSEWHERE)
     profile = pdf.make_stream(pdfa.srgb_profile(), {"/N": 3})
     intent: Any = pikepdf.Object.parse(pdfa.output_intent(0).replace(b"/DestOutputProfile 0 0 R ", b""))
     intent.DestOutputProfile = profile

@@ -13,20 +13,17 @@ import pytest
 from dwtsvc.errors import (
     BadArguments,
     BadInput,
-    ChildProgramFailed,
     Encrypted,
     FileAccess,
     InvalidOutput,
-    MissingDependency,
     WrongPassword,
 )
-from dwtsvc.imaging import pdfa
 from dwtsvc.imaging.pdf import PdfWriter
 from dwtsvc.imaging.pdfoverlay import PageImage, add_text, has_text, visible_text
 from dwtsvc.imaging.pdfread import Pages
 from dwtsvc.imaging.streams import encode_g4
 from tests.imaging.pdfs import changed, drawing, jpeg_of, locked, saved, scanned
-from tests.imaging.readers import READERS, by_pdfium, check_by_qpdf, pdftotext, run, shown_by_pdftoppm
+from tests.imaging.readers import READERS, by_pdfium, check_by_qpdf, pdftotext, shown_by_pdftoppm
 from tests.imaging.texts import line_of, text_of
 
 VISIBLE = b"BT /F 12 Tf 10 20 Td (seen) Tj ET"
@@ -316,25 +313,12 @@ def test_what_pdfa_does_not_allow_is_refused_with_its_reason(picture, change, wh
     assert why in caught.value.why and "Ghostscript" in caught.value.hint
 
 
-def test_pages_with_fonts_of_their_own_are_left_to_ghostscript(tmp_path):
+def test_pages_with_fonts_of_their_own_do_not_become_pdfa(tmp_path):
     source, target = tmp_path / "a.pdf", tmp_path / "b.pdf"
     source.write_bytes(with_font(drawing(VISIBLE)))
     with pytest.raises(InvalidOutput, match="fonts"):
         add_text(source, target, {}, conformance="pdfa-2b")
-    run("gs", "--version")
-    pdfa.by_ghostscript(source, target)
-    with pikepdf.open(target) as pdf:
-        assert pdf.open_metadata()["pdfaid:part"] == "2" and len(pdf.Root.OutputIntents) == 1
-    assert by_pdfium(target).strip() == "seen"
-
-
-def test_ghostscript_keeps_our_text_findable(picture, tmp_path):
-    run("gs", "--version")
-    source, target = tmp_path / "a.pdf", tmp_path / "b%d.pdf"
-    with source.open("wb") as file, PdfWriter(file) as writer:
-        writer.add_jpeg(jpeg_of(picture), dpi=100, text=text_of(line_of("find me", 10, 10)))
-    pdfa.by_ghostscript(source, target)
-    assert by_pdfium(target).split() == ["find", "me"]
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(
@@ -378,21 +362,3 @@ def test_images_are_asked_for_once_in_the_order_of_the_pages(picture):
 
     overlaid(scanned(*[jpeg_of(picture)] * 5), {}, images=Lazy.fromkeys([4, 0, 2]))
     assert asked == [0, 2, 4]
-
-
-def test_ghostscript_that_is_missing_slow_or_failing_leaves_no_file(tmp_path, monkeypatch):
-    source, target = tmp_path / "a.pdf", tmp_path / "b.pdf"
-    source.write_bytes(b"%PDF-1.4 nothing")
-    with monkeypatch.context() as without:
-        without.setenv("PATH", str(tmp_path))
-        with pytest.raises(MissingDependency) as caught:
-            pdfa.by_ghostscript(source, target)
-        assert "apt install ghostscript" in caught.value.hint
-    for script, why in (("sleep 30", "longer than 0.5 s"), ("echo broken; exit 3", "broken")):
-        program = tmp_path / "gs"
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        with pytest.raises(ChildProgramFailed, match=why):
-            pdfa.by_ghostscript(source, target, timeout=0.5 if "sleep" in script else 20)
-        assert not target.exists()
