@@ -10,7 +10,7 @@ from dwtsvc.errors import Encrypted, WrongPassword
 from dwtsvc.imaging import pdfwork
 from dwtsvc.imaging.pdfwork import Locked, Place, Written
 from dwtsvc.limits import FILE_SIZE, MEMORY, OPEN_FILES, TIMEOUT, Child
-from dwtsvc_cli.pdffiles import given_password, unlocked
+from dwtsvc_cli.pdffiles import Target, given_password, unlocked
 
 T = TypeVar("T")
 SPEED = 1_000_000  # bytes a second that every disk and edit reaches
@@ -60,3 +60,9 @@ class PdfChild:
         except Encrypted:
             sources = [self.read(pdfwork.check, path, password)[1] for path in paths]
         return self.call(pdfwork.edit, verb, sources, how, place)
+
+
+def edit(verb: str, pdfs: Sequence[Path], password: str | None, target: Target, *how: Any) -> None:
+    """A verb of `pdfwork.edit` with the words of its command; the result goes where the target says."""
+    with PdfChild(pdfs) as child:
+        target.deliver(lambda place: child.edit(verb, pdfs, password, how, place), pdfs[0])

@@ -1,11 +1,14 @@
-"""What several verbs of `dwtsvc pdf` take, each declared once."""
+"""What several verbs of `dwtsvc pdf` take, each declared once, and where their results go."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from dwtsvc_cli.pdffiles import Target
 
 Input = Annotated[Path, typer.Argument(metavar="PDF", help="The PDF to read.")]
 Which = Annotated[
@@ -35,3 +38,19 @@ Json = Annotated[bool, typer.Option("--json", help="A line of JSON for each resu
 Undoable = Annotated[
     bool, typer.Option("--undoable/--no-undo", help="Keep a PDF that is replaced for `dwtsvc pdf undo`, or do not.")
 ]
+
+
+def target_of(
+    output: str | None, force: bool, next_free: bool, json: bool, change: str | Literal[False] = False
+) -> Target:
+    from dwtsvc_cli.pdffiles import Target
+
+    return Target(output=output, force=force, next_free=next_free, json=json, change=change or "")
+
+
+def not_a_pipe(output: str) -> str:
+    from dwtsvc.errors import BadArguments
+
+    if output == "-":
+        raise BadArguments("Several files cannot go to standard output", hint="Give -o with {n} in the name.")
+    return output
