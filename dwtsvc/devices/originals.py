@@ -23,6 +23,7 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _LONGEST_MM, _WIDEST_MM = 356.0, 216.0
 _POINTS_PER_INCH = 72
 _FINEST_PDF_DPI = 600
+_MOST_PIXELS = 160_000_000  # of a PDF page, which takes a gigabyte to draw; A2 at 600 dpi has 139 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,20 @@ class PdfPage:
         from dwtsvc.devices.optics import Sheet
 
         dpi = min(dpi, _FINEST_PDF_DPI)
+        self._check_size(dpi)
         with pypdfium2.PdfDocument(self.path) as document:
-            image = document[self.index].render(scale=dpi / _POINTS_PER_INCH).to_pil()
+            image = document[self.index].render(scale=dpi / _POINTS_PER_INCH, rev_byteorder=True).to_pil()
             return Sheet(image.convert("RGB"), dpi)
+
+    def _check_size(self, dpi: int) -> None:
+        pixels = self.width * self.height * (dpi / MM_PER_INCH) ** 2
+        if pixels > _MOST_PIXELS:
+            most = int(dpi * (_MOST_PIXELS / pixels) ** 0.5)
+            raise BadInput(
+                f"Page {self.index + 1} of {self.path} is too large to be scanned at {dpi} dpi",
+                why=f"{self.width:.0f} x {self.height:.0f} mm are {pixels:,.0f} pixels, the limit is {_MOST_PIXELS:,}",
+                hint=f"Scan it at {most} dpi." if most >= 50 else "",
+            )
 
     def area(self) -> Area:
         return Area(width=self.width, height=self.height)

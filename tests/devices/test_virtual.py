@@ -385,6 +385,19 @@ def test_what_cannot_be_served_is_said_with_its_path(tmp_path: Path) -> None:
             pass
 
 
+def test_a_page_as_long_as_a_corridor_is_refused_with_the_resolution_that_would_do(tmp_path: Path) -> None:
+    pdf = pikepdf.new()
+    pdf.add_blank_page(page_size=(612, 14400))
+    pdf.save(tmp_path / "long.pdf")
+    name = name_of("file", tmp_path / "long.pdf")
+    with opened(name) as source, pytest.raises(BadInput, match="too large") as caught:
+        scan(source, resolution=600)
+    assert caught.value.hint == "Scan it at 306 dpi."
+    with opened(name) as source:
+        [page] = scan(source, resolution=72)
+    assert (page.raster.width, page.raster.height) == (612, 14400)
+
+
 def test_a_pdf_with_a_password_is_told_from_a_broken_one(tmp_path: Path) -> None:
     pdf = pikepdf.new()
     pdf.add_blank_page()
