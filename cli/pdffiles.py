@@ -158,10 +158,11 @@ def tell_notes(notes: list[str]) -> None:
 def _to_standard_output(make: Make) -> Written:
     """By way of a file, for a writer of PDFs must know where it is; nothing is sent of what fails half-way."""
     import shutil
-    import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="dwtsvc-") as folder:
-        path = Path(folder, "pdf")
+    from dwtsvc.scratch import Scratch
+
+    with Scratch("pdf") as folder:
+        path = folder / "pdf"
         with writing(path):
             path.touch()
             written = make(Place(file=str(path), name=str(path)))

@@ -10,7 +10,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dwtsvc.errors import BadArguments, ChildProgramFailed, MissingDependency
 from dwtsvc.imaging.characters import legible
+from dwtsvc.scratch import Scratch
 from dwtsvc.text import Box, Line, Text, Word
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def run(
     words = ["--dpi", str(min(highest, max(lowest, round(dpi)))), *options, *_models(tessdata)]
     # Its children are given this mapping; the variable is not this process's own business.
     pytesseract.environ = {**os.environ, "OMP_THREAD_LIMIT": "1"}
-    with tempfile.TemporaryDirectory(prefix="dwtsvc-ocr-") as folder, _bitmap(image, Path(folder)) as bitmap:
+    with Scratch("ocr") as folder, _bitmap(image, folder) as bitmap:
         try:
-            result = Path(folder, "page")
+            result = folder / "page"
             pytesseract.run_tesseract(
                 bitmap, str(result), suffix, lang=languages, config=shlex.join(words), timeout=timeout
             )

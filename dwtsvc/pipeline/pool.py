@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from dwtsvc.errors import BadArguments, MissingDependency, ServiceNotRunning
 from dwtsvc.limits import MEMORY, Child
+from dwtsvc.scratch import Scratch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class ConfinedPool(ThreadPoolExecutor):
         self._here = threading.local()
         self._children: set[Child] = set()
         # The children's own: one that is killed leaves files behind, and this process takes them away.
-        self._folder = tempfile.TemporaryDirectory(prefix="dwtsvc-pages-", ignore_cleanup_errors=True)
+        self._folder = Scratch("pages")
         self._changing = threading.Lock()
         self._closed = False
 
@@ -77,7 +78,7 @@ class ConfinedPool(ThreadPoolExecutor):
                 child.close()
             self._here.child = child = Child(self._memory)
             self._children.add(child)
-        for _ in child.call(_settle, (self._folder.name,), many=False, timeout=PAGE_TIMEOUT, name="The page"):
+        for _ in child.call(_settle, (str(self._folder.path),), many=False, timeout=PAGE_TIMEOUT, name="The page"):
             pass
         return child
 

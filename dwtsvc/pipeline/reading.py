@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from dwtsvc.pipeline.files import File
 from dwtsvc.pipeline.flow import flow, one_after_another
 from dwtsvc.pipeline.recipe import Done, Recipe, Task
 from dwtsvc.pipeline.searchable import About, Layered, Pictures
+from dwtsvc.scratch import Scratch
 from dwtsvc.text import Text
 
 
@@ -127,12 +127,12 @@ class Merged:
                 hint="Read them one by one into a folder, or write a plain PDF.",
             )
         self._target = target
-        self._folder = tempfile.TemporaryDirectory(prefix="dwtsvc-")
+        self._folder = Scratch("merged")
         self._parts: list[Part] = []
         self._by_file: dict[int, Part] = {}  # by id: a name may come twice
         for file in files:
             if file.survey.pdf or not self._parts or self._parts[-1].of_pdf:
-                self._parts.append(Part(Path(self._folder.name, f"{len(self._parts)}.pdf"), file, about, redo=redo))
+                self._parts.append(Part(Path(self._folder.path, f"{len(self._parts)}.pdf"), file, about, redo=redo))
             self._by_file[id(file)] = self._parts[-1]
 
     def add(self, file: File, index: int, done: Done) -> None:

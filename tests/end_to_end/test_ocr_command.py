@@ -519,6 +519,21 @@ def test_an_interrupted_run_leaves_no_file_and_nothing_temporary(
             sound(here / name)
 
 
+def test_what_a_killed_run_left_is_taken_away_by_the_next_one(here: Place, tmp_path: Path) -> None:
+    (here / "in").mkdir()
+    for page in range(12):
+        (here / "in" / f"{page}.jpg").write_bytes(jpeg(*GATE, f"page {page}"))
+    words = [DWTSVC, "ocr", "in", "-o", "out.pdf", "--full", "-v"]
+    running = subprocess.Popen(words, cwd=here.folder, stderr=subprocess.PIPE, text=True)
+    assert running.stderr and "words" in running.stderr.readline()
+    running.kill()
+    running.stderr.read()  # until the last of its children is gone
+    running.wait()
+    assert left_behind(tmp_path / "tmp") != []
+    assert here.run("ocr", "gate.jpg").code == 0
+    assert left_behind(tmp_path / "tmp") == []
+
+
 def test_a_pdf_is_not_written_to_a_terminal(here: Place) -> None:
     terminal = pexpect.spawn(
         DWTSVC, ["ocr", "gate.jpg", "--format", "pdf"], cwd=here.folder, env={**os.environ}, timeout=60
