@@ -14,7 +14,10 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MAGIC = b"dws1"
 FRAME = 1 << 20
@@ -44,16 +47,15 @@ class Seal:
         return cls(hashlib.scrypt(password.encode(), salt=salt, n=1 << 14, r=8, p=1, dklen=KEY_BYTES))
 
     def write(self, content: BinaryIO, target: BinaryIO, name: str) -> None:
-        """Seal a stream to its end; `name` must be said again to open it. Needs two frames of memory."""
-        prefix = os.urandom(8)
-        target.write(MAGIC + prefix)
-        number, frame = 0, content.read(FRAME)
-        while True:
-            following = content.read(FRAME)
-            target.write(self._cipher.encrypt(_nonce(prefix, number), frame, _bound(name, not following)))
-            if not following:
-                return
-            number, frame = number + 1, following
+        """Seal a stream to its end; `name` must be said again to open it. Needs a few frames of memory."""
+        sealing = self.begin(target, name)
+        while piece := content.read(FRAME):
+            sealing.add(piece)
+        sealing.end()
+
+    def begin(self, target: BinaryIO, name: str) -> Sealing:
+        """The same for content that comes piece by piece. Raises OSError, as what it returns does."""
+        return Sealing(self._cipher, target, name)
 
     def read(self, path: Path, name: str) -> bytes:
         """The content of a sealed file. Raises BrokenSeal or OSError."""
@@ -88,6 +90,30 @@ class Seal:
             return self._cipher.decrypt(nonce, sealed, bound)
         except (InvalidTag, ValueError) as error:
             raise BrokenSeal("damaged, or sealed with another key") from error
+
+
+class Sealing:
+    """Content sealed into a file as it comes; nothing opens what was not brought to its `end`. For one thread."""
+
+    def __init__(self, cipher: AESGCM, target: BinaryIO, name: str) -> None:
+        self._cipher, self._target, self._name = cipher, target, name
+        self._prefix, self._number = os.urandom(8), 0
+        self._held = bytearray()  # a frame is told from the last one only when more comes
+        target.write(MAGIC + self._prefix)
+
+    def add(self, piece: bytes | bytearray) -> None:
+        self._held += piece
+        while len(self._held) > FRAME:
+            self._put(self._held[:FRAME], last=False)
+            del self._held[:FRAME]
+
+    def end(self) -> None:
+        self._put(self._held, last=True)
+
+    def _put(self, frame: bytearray, *, last: bool) -> None:
+        sealed = self._cipher.encrypt(_nonce(self._prefix, self._number), bytes(frame), _bound(self._name, last))
+        self._target.write(sealed)
+        self._number += 1
 
 
 def _nonce(prefix: bytes, number: int) -> bytes:

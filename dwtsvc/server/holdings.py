@@ -327,14 +327,15 @@ class Holdings:
         closed = [(key, left.size) for key, left in list(self._left.items())]
         return pages + sum(size for key, size in opened + closed if bucket is None or key[0] == bucket)
 
-    def check_room(self, bucket: str, *, site: bool, jobs: bool = True) -> None:
-        """Raises TooMany when a web site, or all together, have as much as they may."""
+    def check_room(self, bucket: str, *, site: bool, jobs: bool = True, coming: int = 0) -> None:
+        """Raises TooMany when a web site, or all together, have as much as they may; `coming` bytes are yet to come."""
         active = [held.bucket for held in list(self._held.values()) if held.job.active]
         active += self._starting.elements()
         if jobs and (len(active) >= ACTIVE_JOBS or (site and active.count(bucket) >= ACTIVE_JOBS_OF_A_SITE)):
             raise TooMany("There are too many jobs", hint="Wait until one has ended, or cancel one.")
         used = self.used()
-        if (site and self.used(bucket) >= self._limits.site) or used >= self._room(used):
+        room, own = self._room(used) - coming, self._limits.site - coming
+        if (site and self.used(bucket) >= own) or used >= room:
             raise TooMany("The pages take all the room they may", hint="Delete jobs or pages that are not needed.")
 
     def _room(self, used: int) -> int:

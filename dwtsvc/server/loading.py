@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from dwtsvc.server.confined import Confined
+    from dwtsvc.server.uploads import Upload
 
 
 def load(
     buffer: Buffer,
-    file: bytes,
+    file: Upload,
     confined: Confined,
     whose: str,
     *,

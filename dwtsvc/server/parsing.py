@@ -22,6 +22,7 @@ from dwtsvc.server.thumbs import PAGE_PIXELS
 if TYPE_CHECKING:
     from dwtsvc.imaging.blank import Blank
     from dwtsvc.imaging.orientation import Orientation
+    from dwtsvc.server.uploads import Upload
     from dwtsvc.splitting import Row
 
 UNSTATED_DPI = 200.0  # of files that somebody loads
@@ -31,10 +32,11 @@ MOST_PAGES = 1000
 Steps = Sequence[Step]
 
 
-def file_pictures(file: bytes, dpi: float, gray: bool, password: str | None) -> Iterator[Picture]:
+def file_pictures(upload: Upload, dpi: float, gray: bool, password: str | None) -> Iterator[Picture]:
     """Every picture of a file: a JPEG as it is, others lossless. `dpi` and `gray` are for PDF pages that are drawn."""
     from dwtsvc.imaging.imagefiles import images
 
+    file = upload.read()  # whole: a JPEG stays the bytes it is, and the reader of PDFs wants all of them
     if whole := pictures.as_it_is(file, UNSTATED_DPI, max_pixels=PAGE_PIXELS):
         yield whole
         return

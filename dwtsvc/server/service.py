@@ -26,6 +26,7 @@ from dwtsvc.server.holdings import Holdings, Limits
 from dwtsvc.server.rest.devicetext import Choice
 from dwtsvc.server.scanners import Scanners
 from dwtsvc.server.thumbs import Thumbs
+from dwtsvc.server.uploads import Uploads
 from dwtsvc.store import PageStore
 from dwtsvc.version import __version__
 
@@ -87,6 +88,7 @@ class Service:
         self.confined = Confined()
         self.findings = Findings(self.confined, paths.create(paths.runtime) / "findings")
         self.bridge = Bridge()
+        self.uploads = Uploads(paths.upload, self.bridge)
         self._tidying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -20,6 +20,7 @@ from dwtsvc.sealing import Seal
 from dwtsvc.server.holdings import ACTIVE_JOBS, ACTIVE_JOBS_OF_A_SITE, Holdings, Limits
 from dwtsvc.server.parsing import file_pictures
 from dwtsvc.server.thumbs import PAGE_PIXELS, Thumbs
+from dwtsvc.server.uploads import Upload
 from dwtsvc.store import PageStore
 
 AT, ABOVE, FAR_ABOVE = (16_000, 10_000), (10_171, 15_731), (160_000, 100_000)
@@ -46,6 +47,10 @@ def png(width: int = 4, height: int = 4) -> bytes:
     return file.getvalue()
 
 
+def sent(content: bytes) -> Upload:
+    return Upload(len(content), content)
+
+
 def claiming(width: int, height: int) -> bytes:
     """A small PNG that says it is large."""
     file = png()
@@ -61,8 +66,8 @@ def test_the_sizes_are_those_of_the_limit() -> None:
 def test_a_file_is_loaded_up_to_so_many_pixels_a_page_and_above_not_decoded() -> None:
     for size in (ABOVE, FAR_ABOVE):
         with pytest.raises(BadInput, match="too large"):
-            next(file_pictures(claiming(*size), 200.0, False, None))
-    [picture] = file_pictures(png(*AT), 200.0, False, None)
+            next(file_pictures(sent(claiming(*size)), 200.0, False, None))
+    [picture] = file_pictures(sent(png(*AT)), 200.0, False, None)
     assert (picture.raster.width, picture.raster.height) == AT
 
 

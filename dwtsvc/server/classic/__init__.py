@@ -87,11 +87,18 @@ def routes(service: Service) -> list[Any]:
         how = {"at": insertAt, "dpi": dpi, "gray": gray, "password": password}
         try:
             client = client_of(request, client_id(id.encode()))
-            file = await request.body()
-            result = await service.bridge.confined(files.take_in, client, file, **how)  # type: ignore[arg-type]
+            length = announced(request)
+            await service.bridge.run(files.check_coming, client, length)
+            async with service.uploads.receive(request.stream(), length) as file:
+                result = await service.bridge.confined(files.take_in, client, file, **how)  # type: ignore[arg-type]
         except DwtsvcError as error:
             return _refused(Call(id=id), "LoadFile", error)
         return _enveloped(id, "LoadFile", result, "")
+
+    def announced(request: Request[Any, Any, Any]) -> int | None:
+        """The bytes that a body is to have, where it says; the guard has looked at the header."""
+        said = request.headers.get("content-length")
+        return int(said) if said else None
 
     async def answer(request: Request[Any, Any, Any], method: Method, call: Call) -> Response[Any]:
         try:

@@ -18,7 +18,9 @@ from dwtsvc.server.classic import uploading
 from dwtsvc.server.classic.client import Client
 from dwtsvc.server.classic.methods import Group, Result
 from dwtsvc.server.gate.access import Access
+from dwtsvc.server.gate.bodies import MOST_UPLOAD
 from dwtsvc.server.looks import Look
+from dwtsvc.server.uploads import Upload
 
 METHODS = Group()
 PDFA = {"": None, "2b": "pdfa-2b", "3b": "pdfa-3b"}
@@ -82,12 +84,12 @@ def load(client: Client, wants: Loaded) -> Result:
     except ValueError as error:
         raise BadArguments("The file is no base64", why=str(error)) from error
     how = {"at": wants.insertAt, "dpi": wants.dpi, "gray": wants.gray, "password": wants.password}
-    return take_in(client, file, **how)  # type: ignore[arg-type]
+    return take_in(client, Upload(len(file), file), **how)  # type: ignore[arg-type]
 
 
 def take_in(
     client: Client,
-    file: bytes,
+    file: Upload,
     *,
     at: int | None = None,
     dpi: float = parsing.UNSTATED_DPI,
@@ -99,21 +101,31 @@ def take_in(
     if not 10 <= dpi <= 2400:
         raise BadArguments(f"A page cannot be drawn at {dpi:g} dpi", hint="Choose 10 to 2400.")
     place = client.place_of(at)
-    _count(client.buffer, len(file))
+    _count(client.buffer, file.size)
     how: dict[str, Any] = {"at": place, "tags": client.tags(), "dpi": dpi, "gray": gray, "password": password}
     leaves = loading.load(client.buffer, file, client.service.confined, client.bucket, **how)
     return [[client.adopt(leaf).id for leaf in leaves]]
 
 
+def check_coming(client: Client, length: int | None) -> None:
+    """Raises TooMany for what can be said before the first byte of a file of this announced length is taken."""
+    client.service.holdings.check_room(client.bucket, site=client.foreign, jobs=False, coming=length or MOST_UPLOAD)
+    _loaded(client.buffer, length or 0)
+
+
 def _count(buffer: Buffer, size: int) -> None:
-    """Raises TooMany for more bytes of files than one buffer takes; one that is empty begins anew."""
-    before = buffer.loaded if len(buffer) else 0
-    if before + size > MOST_LOADED:
+    buffer.loaded = _loaded(buffer, size)
+
+
+def _loaded(buffer: Buffer, size: int) -> int:
+    """The bytes of files in a buffer with so many more, from 0 for an empty one; TooMany if it does not take them."""
+    loaded = (buffer.loaded if len(buffer) else 0) + size
+    if loaded > MOST_LOADED:
         raise TooMany(
             f"Files of at most {MOST_LOADED >> 20} MiB can be loaded into a buffer",
             hint="Remove its images, or use another client id.",
         )
-    buffer.loaded = before + size
+    return loaded
 
 
 @METHODS.method("SaveImages", Access.READ, Saved, awaited=True)
