@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from dwtsvc.errors import BadArguments, DwtsvcError, NothingFound, OriginNotAllowed, ServiceRefused, TooMany
 from dwtsvc.server import faults
-from dwtsvc.server.gate import bodies, headers
+from dwtsvc.server.gate import bodies, headers, heads
 from dwtsvc.server.gate.access import Access, App, Receive, RouteTable, Scope, Send
 from dwtsvc.server.gate.bodies import Body
 from dwtsvc.server.gate.callers import Callers
@@ -124,6 +124,8 @@ class Guard:
         try:
             scope.setdefault("state", {})["caller"] = visit.caller
             app = visit.route.app if visit.route and visit.route.app else self._app
+            if visit.method == "HEAD" and visit.access:  # an app answers it as GET
+                scope, send = heads.as_get(scope), heads.without_body(send)
             await _run(app, scope, body or receive, send, visit)
         finally:
             if share:

@@ -568,6 +568,62 @@ def test_a_signature_is_good_for_one_image_of_one_route_and_for_nothing_else(hou
     assert not house.was_reached
 
 
+# ---- HEAD ----
+
+READ = [path for method, path in PATHS if method == "GET"]
+WHO: list[list[tuple[bytes, bytes]]] = [
+    [],
+    [(b"origin", SITE)],
+    [(b"origin", OTHER)],
+    [(b"origin", b"null")],
+    [(b"origin", OWN), (b"sec-fetch-site", b"same-origin")],
+    [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", b"no-cors"), (b"sec-fetch-dest", b"image")],
+    [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")],
+    [(b"sec-fetch-site", b"none"), (b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")],
+    [(b"referer", OTHER)],
+    [(b"x-dwtsvc-token", b"wrong")],
+]
+
+
+@pytest.mark.parametrize("mine", [True, False])
+@pytest.mark.parametrize("who", WHO)
+def test_head_says_to_everybody_what_get_says_and_no_body(house: House, who: Any, mine: bool) -> None:
+    house.peers.mine = mine
+    house.behind.headers.append((b"content-length", b"7"))
+    for path in [*READ, "/nowhere"]:
+        get, head = (house.ask(method, path, who) for method in ("GET", "HEAD"))
+        assert (head.status, sorted(head.headers), head.body) == (get.status, sorted(get.headers), b"")
+
+
+def test_a_signature_shows_the_head_of_its_image_and_a_scope_that_is_missing_is_missed(house: House) -> None:
+    image = house.token.signed(SITE.decode(), "/dwt/dwt_1/img?id=1&index=0")
+    assert house.ask("HEAD", image, WHO[5]).status == 200
+    assert house.ask("HEAD", "/dwt/dwt_1/img?id=1&index=0", WHO[5]).status == 403
+    house.consent.allow(OTHER.decode(), ["list"])
+    for path, status in (("/api/device/scanners", 200), ("/api/jobs/4/page", 403), ("/f/RemoveAllImages", 403)):
+        assert house.ask("HEAD", path, WHO[2]).status == status
+
+
+def test_the_app_is_asked_with_get_and_told_that_it_may_change_nothing(house: House) -> None:
+    asked = []
+    before = house.guard._app
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        asked.append((scope["method"], scope["state"].get("head", False)))
+        await before(scope, receive, send)
+
+    house.guard._app = noting
+    for method, path in (("HEAD", READ[0]), ("GET", READ[0]), ("HEAD", "/api/jobs"), ("POST", "/api/jobs")):
+        house.ask(method, path)
+    assert asked == [("GET", True), ("GET", False), ("HEAD", False), ("POST", False)]
+
+
+def test_head_counts_for_the_rate_of_a_site(tmp_path: Path) -> None:
+    house = House(tmp_path, limits=Limits(rate=0.001, burst=3))
+    found = [house.ask("HEAD", "/api/device/scanners", WHO[1]).status for _ in range(4)]
+    assert found == [200, 200, 200, 429]
+
+
 # ---- bodies ----
 
 

@@ -25,6 +25,7 @@ from dwtsvc.server.classic.images import client_id
 from dwtsvc.server.classic.methods import Group, Method
 from dwtsvc.server.gate import access
 from dwtsvc.server.gate.access import Access
+from dwtsvc.server.gate.heads import only_looks
 from dwtsvc.version import __version__
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def routes(service: Service) -> list[Any]:
         """Remove all images of a page."""
         query = parse_qs(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         id = client_id(query.get("id", [FIRST_CLIENT])[0].encode("latin-1"))
+        if only_looks(request):
+            return _enveloped(id, "RemoveAllImages", [True], "")
         return await answer(request, METHODS["RemoveAllImages"], Call(id=id))
 
     @post("/f/LoadFile", opt={"access": Access.EDIT, "files": True}, status_code=200, include_in_schema=False)

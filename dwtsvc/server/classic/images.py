@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from dwtsvc.errors import BadArguments
+from dwtsvc.errors import BadArguments, WrongMethod
 from dwtsvc.server import faults
 from dwtsvc.server.gate.access import Access, Receive, RouteTable, Scope, Send, caller
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 PATH = "/dwt/{version}/img"
 LEAST = 150  # pixels; a smaller box is taken for this one
 LONGEST_ID = 64
+ALLOWED = [(b"allow", b"GET, HEAD")]
 
 
 def mount(table: RouteTable, service: Service) -> None:
     """Have the guard send requests for images here."""
-    table.add(PATH, {"GET": Access.IMAGE, "HEAD": Access.IMAGE}, app=Images(service))
+    table.add(PATH, {"GET": Access.IMAGE}, app=Images(service))
 
 
 class Images:
@@ -36,14 +37,17 @@ class Images:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if scope["method"] != "GET":
+                raise WrongMethod(f"{scope['method']} is not allowed here", hint="Allowed: GET.")
             body, media_type = await self._image(scope)
         except Exception as error:
             status, headers, body = faults.answer(faults.known(error))
+            headers += ALLOWED if status == WrongMethod.http_status else []
         else:
             status = 200
             headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send({"type": "http.response.body", "body": body})
 
     async def _image(self, scope: Scope) -> Image:
         query = _values(scope["query_string"])

@@ -122,11 +122,13 @@ class RouteTable:
 
     def add(self, path: str, methods: Mapping[str, Access], app: App | None = None, *, files: bool = False) -> None:
         """Declare an address such as `/dwt/{version}/img`; `app`, where given, answers it instead of the main app.
-        With `files` the body may be a file, else it is at most a JSON text.
+        With `files` the body may be a file, else it is at most a JSON text. What GET may do, HEAD may.
 
         Raises DwtsvcError if one of its methods is declared already.
         """
         route = self._route(path)
+        if "GET" in methods:
+            methods = {**methods, "HEAD": methods["GET"]}
         for method, access in methods.items():
             if method in route.methods:
                 raise DwtsvcError(f"The route {method} {path} is declared twice")

@@ -17,7 +17,7 @@ from litestar.exceptions import (
 from dwtsvc.errors import BadArguments, DwtsvcError, TooLarge, TooMany, UnknownCoding, UnknownItem, WrongMethod
 from dwtsvc.server import faults
 
-ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NO_NAMES: Mapping[str, str] = {}
 _ADDRESS = re.compile(r" for path .*", re.DOTALL)  # with its query, which no answer repeats
 _BY_STATUS: dict[int, type[DwtsvcError]] = {413: TooLarge, 415: UnknownCoding, 429: TooMany}
@@ -32,7 +32,7 @@ def render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     status, headers, body = faults.answer(of_litestar(error, request.method, _sent_names(request)))
     said = {name.decode(): value.decode() for name, value in headers if name != b"content-length"}
     if isinstance(error, MethodNotAllowedException):
-        said["allow"] = ", ".join(_allowed(error))
+        said["allow"] = ", ".join(_with_head(_allowed(error)))
     return Response(body, status_code=status, headers=said, media_type="application/json")
 
 
@@ -59,6 +59,11 @@ def _allowed(error: HTTPException) -> list[str]:
     """The methods that a route has, but for the one that every route has."""
     named = [each.strip() for each in (error.headers or {}).get("allow", "").split(",")]
     return [each for each in ORDER if each in named]
+
+
+def _with_head(methods: list[str]) -> list[str]:
+    """The guard has HEAD answered wherever GET is. The published texts of this error do not name it."""
+    return [each for method in methods for each in ((method, "HEAD") if method == "GET" else (method,))]
 
 
 def _sent_names(request: Request[Any, Any, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dwtsvc.errors import Cancelled, WrongState
 from dwtsvc.model import JobState, PageInfo
+from dwtsvc.server.gate.heads import only_looks
 from dwtsvc.server.holdings import Held
 
 if TYPE_CHECKING:
@@ -23,14 +24,16 @@ class Gone(Exception):
 async def next_page(service: Service, request: Any, held: Held, cursor: str) -> tuple[int, PageInfo] | None:
     """The 0-based index and page that a cursor comes to, as soon as it is safe; the cursor is then behind it.
 
-    None when the job ended well or was canceled. Raises WrongState while it is pending, and what ended the job after
-    its last good page. Several that wait at one cursor get a page each.
+    A HEAD leaves the cursor where it is. None when the job ended well or was canceled. Raises WrongState while it is
+    pending, and what ended the job after its last good page. Several that wait at one cursor get a page each.
     """
     while True:
         index = held.cursors.get(cursor, 0)
         page = await page_at(service, request, held, index)
         if page is None:
             return None
+        if only_looks(request):
+            return index, page
         # Nothing is awaited between this look and the step: of two who waited for one page, one gets it.
         if held.cursors.get(cursor, 0) == index:
             held.cursors[cursor] = index + 1
