@@ -68,8 +68,8 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
     """Nothing of the user who runs the tests but the programs he has."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     named = {f"DWTSVC_{name.upper()}": value for name, value in settings.items()}
-    # No configuration of SANE: the scanners of the machine that runs the tests are not ours to touch.
-    closed = {"HOME": str(home), "DWTSVC_HOME": str(home), "SANE_CONFIG_DIR": str(home)}
+    # No configuration of SANE, no look into the network: the scanners of the tests' machine are not ours to touch.
+    closed = {"HOME": str(home), "DWTSVC_HOME": str(home), "SANE_CONFIG_DIR": str(home), "DWTSVC_ESCL_DISCOVERY": "off"}
     return {**kept, **closed, **named}
 
 
