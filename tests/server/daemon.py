@@ -34,7 +34,8 @@ class Running:
         self.client = httpx.Client(base_url=self.url, timeout=PATIENCE)
         home.mkdir(parents=True, exist_ok=True)
         ports = {"http_ports": str(self.http), "https_ports": str(self.https)}
-        named = {f"DWTSVC_{name.upper()}": value for name, value in {**ports, **settings}.items()}
+        told = {"escl_discovery": "off", **ports, **settings}
+        named = {f"DWTSVC_{name.upper()}": value for name, value in told.items()}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DWTSVC_")}
         self.environment = {**kept, "DWTSVC_HOME": str(home), "HOME": str(home), **named}
         self._process: subprocess.Popen[bytes] | None = None

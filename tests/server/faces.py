@@ -119,7 +119,8 @@ def serving(home: Path, **variables: str) -> Iterator[Served]:
     """The real service on free ports, with its guard, until the block ends; its output is in home/serve.log."""
     home.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DWTSVC_")}
-    environment = {**kept, "DWTSVC_HOME": str(home), "DWTSVC_DEVICE": "virtual:adf?pages=3", **variables}
+    ours = {"DWTSVC_HOME": str(home), "DWTSVC_DEVICE": "virtual:adf?pages=3", "DWTSVC_ESCL_DISCOVERY": "off"}
+    environment = {**kept, **ours, **variables}
     http, https = free_port(), free_port()
     words = ["serve", "--no-monitor", "--http-port", str(http), "--https-port", str(https)]
     with (home / "serve.log").open("wb") as log:
