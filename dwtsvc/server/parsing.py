@@ -54,7 +54,9 @@ def first_picture(file: bytes) -> Picture:
 def barcodes(page: PageInfo, data: bytes, engine: str) -> list[Barcode]:
     from dwtsvc.imaging import barcode
 
-    return barcode.read(image_of(page, data)[0], engine=engine)
+    image, dpi = image_of(page, data)
+    # A picture that was fetched is in no store, and may have told no dpi: 300 stands there then.
+    return barcode.read(image, engine=engine, dpi=dpi if page.id else None)
 
 
 def blank(page: PageInfo, data: bytes, steps: Steps, least: float | None, most: float | None) -> Blank:

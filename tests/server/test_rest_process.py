@@ -13,6 +13,8 @@ import pytest
 import zxingcpp
 from PIL import Image
 
+from dwtsvc.imaging import barcode, patchcode
+from dwtsvc.server.rest import barcodewords
 from tests.server.faces import JOBS, Api, Play, page_urls
 
 TEXT = "DWTSVC-0001"
@@ -56,6 +58,29 @@ def test_a_barcode_is_told_in_both_spellings(play: Play, pictures: Path) -> None
             assert refused.status_code == 400
 
     play(scene)
+
+
+@pytest.mark.parametrize(("text", "turned"), [("T", False), ("2", False), ("3", True)])
+def test_a_patch_code_is_read_by_the_dpi_of_its_page(play: Play, tmp_path: Path, text: str, turned: bool) -> None:
+    page = Image.new("L", (583, 827), 255)  # A5 at 100 dpi: as if on A4, its bars would be too wide
+    page.paste(patchcode.drawn(text, 100), (190, 60))
+    (tmp_path / "sheets").mkdir()
+    (page.rotate(180) if turned else page).save(tmp_path / "sheets" / "1.png", dpi=(100, 100))
+
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        (sheet,) = await sources(client, tmp_path / "sheets")
+        (code,) = (await client.post("/api/process/read-barcode", json={"source": sheet})).json()
+        assert (code["barcodeText"], code["type"], code["engine"]) == (text, "patch", "patch")
+        assert (code["barcodeFormat"], code["BarcodeFormatString"]) == (0x40000, "PATCHCODE")
+        assert code["localizationResult"]["barcodeFormatString"] == "PATCHCODE"
+        assert code["localizationResult"]["angle"] == (180 if turned else 0)
+
+    play(scene)
+
+
+def test_every_type_that_the_protocol_numbers_is_one_that_is_read() -> None:
+    assert set(barcodewords.FORMATS) <= set(barcode.TYPES)
+    assert len(dict(barcodewords.FORMATS.values())) == len(barcodewords.FORMATS)
 
 
 def test_a_blank_page_is_told_from_a_full_one(play: Play, pictures: Path) -> None:

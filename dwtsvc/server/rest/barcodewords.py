@@ -20,6 +20,7 @@ FORMATS = {
     "databar": (0x800, "GS1_DATABAR_OMNIDIRECTIONAL"),
     "databar-expanded": (0x8000, "GS1_DATABAR_EXPANDED"),
     "databar-limited": (0x20000, "GS1_DATABAR_LIMITED"),
+    "patch": (0x40000, "PATCHCODE"),
     "micro-pdf417": (0x80000, "MICRO_PDF417"),
     "pdf417": (0x2000000, "PDF417"),
     "qr": (0x4000000, "QR_CODE"),
