@@ -106,6 +106,7 @@ def _html(body: str) -> Response[bytes]:
 def _welcome(service: Service, page: Template) -> Any:
     @get("/", opt={"access": Access.PAGE}, sync_to_thread=True, include_in_schema=False)
     def home() -> Response[bytes]:
+        service.scanners.begin()
         return _html(page.substitute(welcome.sections(service)))
 
     return home

@@ -21,6 +21,7 @@ class Scanners:
         self._found: tuple[Device, ...] = ()
         self._errors: tuple[DwtsvcError, ...] = ()
         self._when: float | None = None
+        self._begun = False
 
     @property
     def last(self) -> tuple[Device, ...]:
@@ -32,12 +33,31 @@ class Scanners:
         """What drivers reported instead of devices, the last time."""
         return self._errors
 
+    @property
+    def looking(self) -> bool:
+        """Whether nothing can be said yet: the drivers have not answered even once."""
+        return self._when is None
+
+    def begin(self) -> None:
+        """Have the drivers asked if nobody ever did, and do not wait for them."""
+        if self.looking and not self._begun:
+            self._begun = True
+            # A daemon: a service that ends need not wait for a driver, whose process leaves by itself.
+            threading.Thread(target=self._first, name="scanners", daemon=True).start()
+
     def listed(self, *, refresh: bool = False) -> tuple[Device, ...]:
         """The devices there are; asked anew if the last answer is old, or with `refresh`. Real ones come first."""
+        refresh = refresh and not self.looking  # the first answer is on its way, and as fresh as another
         with self._asking:
             if refresh or self._when is None or monotonic() - self._when > FRESH:
                 self._ask()
             return self._found
+
+    def _first(self) -> None:
+        try:
+            self.listed()
+        finally:
+            self._begun = False
 
     def _ask(self) -> None:
         answers = list(devices.discover(self._timeout))

@@ -44,7 +44,7 @@ def sections(service: Service) -> dict[str, Markup]:
         "version": Markup(status["version"]),
         "attention": _attention(service, status, certificate, fault),
         "status": _status(status),
-        "devices": _devices(status["devices"]),
+        "devices": _devices(status["devices"], looking=service.scanners.looking),
         "doors": _doors(status["ports"]),
         "origins": _origins(service, grants),
         "certificate": _certificate(certificate),
@@ -99,9 +99,11 @@ def _status(status: Mapping[str, Any]) -> Markup:
     )
 
 
-def _devices(devices: Sequence[Mapping[str, Any]]) -> Markup:
+def _devices(devices: Sequence[Mapping[str, Any]], *, looking: bool) -> Markup:
+    if not devices and looking:
+        return element("p", "Looking for scanners: every driver is being asked…", class_="muted")
     if not devices:
-        return element("p", "No scanner is known yet. Connect one, switch it on and look again.", class_="muted")
+        return element("p", "No scanner was found. Connect one, switch it on and look again.", class_="muted")
     rows = [
         element("li", element("strong", each["name"] or each["id"]), _virtual(each), element("code", each["id"]))
         for each in devices

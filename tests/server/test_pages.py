@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,12 +20,13 @@ from dwtsvc.config import Settings
 from dwtsvc.errors import DriverError
 from dwtsvc.model import Device
 from dwtsvc.paths import Paths
-from dwtsvc.server import pages
+from dwtsvc.server import pages, scanners
 from dwtsvc.server.doors.sockets import Door
 from dwtsvc.server.gate import access
 from dwtsvc.server.gate.access import OWN, TOOL, Access, Caller
 from dwtsvc.server.rest.refusals import handlers
 from dwtsvc.server.service import Service
+from tests.server.running import wait_for
 
 EVIL = '"><script>alert(1)</script>&amp;'
 CERTIFICATE = {
@@ -51,7 +54,8 @@ class FakeCare:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setattr(scanners.devices, "discover", lambda timeout: iter(()))
     made = Service(Settings(ask_consent="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
     yield made
     made.jobs.close()
@@ -114,6 +118,7 @@ def test_the_welcome_page_says_all_its_facts_without_a_script(service: Service) 
     )
     service.care = FakeCare("valid", trusted=False)  # type: ignore[assignment]
     service.scanners._found = (Device(id="sane:epjitsu:1", vendor="Fujitsu", model="fi-60F"),)
+    service.scanners._when = 0.0
     service.consent.allow("https://shop.example", ["list", "scan"])
     service.consent.refuse("https://bad.example")
     text = welcome(service).text
@@ -149,6 +154,7 @@ def test_every_state_of_the_certificate_is_shown(service: Service, state: str) -
 
 def test_what_others_named_cannot_become_markup(service: Service) -> None:
     service.scanners._found = (Device(id=f"sane:{EVIL}", vendor=EVIL, model=EVIL, virtual=True),)
+    service.scanners._when = 0.0
     service.scanners._errors = (DriverError(EVIL, why=EVIL, hint=EVIL),)
     service.warnings = (EVIL,)
     service.doors = (Door(scheme="http", host="127.0.0.1", port=1, state="taken", holder=EVIL),)
@@ -218,6 +224,51 @@ def test_taking_back_what_was_allowed_once_leaves_what_was_allowed_for_good(serv
 def test_a_program_forgets_a_decision_as_the_command_does(service: Service) -> None:
     service.consent.refuse("https://shop.example")
     assert ask(service, "/web/origins?origin=https://shop.example", "DELETE", TOOL).status_code == 204
+
+
+def test_the_page_says_that_it_looks_until_the_drivers_have_answered_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, asked = threading.Event(), []
+
+    def slow(timeout: float) -> Iterator[Device]:
+        asked.append(timeout)
+        answer.wait(30)
+        yield from found
+
+    found: list[Device] = []
+    monkeypatch.setattr(scanners.devices, "discover", slow)
+    for _ in range(3):
+        said = welcome(service).text
+        assert "Looking for scanners" in said and "No scanner" not in said
+    answer.set()
+    wait_for(lambda: not service.scanners.looking)
+    assert len(asked) == 1
+    assert "No scanner was found" in welcome(service).text
+    found.append(Device(id="sane:x:1", vendor="Fujitsu", model="fi-60F"))
+    assert ask(service, "/web/devices", "POST").json() == {"count": 1} and len(asked) == 2
+    assert "Fujitsu fi-60F" in welcome(service).text
+
+
+def test_whoever_asks_during_the_first_look_gets_its_answer(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, asked = threading.Event(), []
+
+    def slow(timeout: float) -> Iterator[Device]:
+        asked.append(timeout)
+        answer.wait(30)
+        yield Device(id="sane:x:1", vendor="Fujitsu", model="fi-60F")
+
+    monkeypatch.setattr(scanners.devices, "discover", slow)
+    service.scanners.begin()
+    wait_for(lambda: asked)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(service.scanners.listed, refresh=True)
+        answer.set()
+        assert [each.model for each in waiting.result(30)] == ["fi-60F"]
+
+
+def test_a_screen_reader_hears_what_was_found(service: Service) -> None:
+    assert '<div id="devices-list" aria-live="polite">' in ask(service).text
 
 
 def test_looking_again_asks_the_drivers(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
