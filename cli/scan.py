@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dwtsvc_cli import choices, options
+
+if TYPE_CHECKING:
+    from dwtsvc.devices.cases import RecordTo
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -131,6 +134,16 @@ def scan(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is being done.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; no paper moves.")] = False,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CASE.dwt",
+            help="Record what the scanner does, also how it fails, for bug reports: `-d replay:CASE.dwt` plays it.",
+        ),
+    ] = None,
+    record_masked: Annotated[
+        bool, typer.Option("--record-masked", help="Record white paper in place of what is on the pages.")
+    ] = False,
     recover: Annotated[
         bool, typer.Option("--recover", help="Write the pages that a scan left behind when it failed or was cancelled.")
     ] = False,
@@ -171,6 +184,8 @@ def scan(
       dwtsvc scan --recover -o rescued.pdf
 
       dwtsvc scan --undo -o as-scanned.pdf
+
+      dwtsvc scan --record case.dwt --record-masked -o letter.pdf
     """
     from dwtsvc.errors import BadArguments
     from dwtsvc_cli import planning, scanning, undoing
@@ -226,6 +241,10 @@ def scan(
     )
     voice = Voice(json=json, quiet=quiet, verbose=verbose, progress=plan.settings.progress)
     names = scanning.Naming(force=force, next_free=next_free or output is None)
+    if record_masked and not record:
+        raise BadArguments("--record-masked needs --record CASE.dwt")
+    if record and (dry_run or undo or recover or recover_id or resume):
+        raise BadArguments("--record records a scan, and with these options no paper moves")
     if undo and (recover or resume):
         raise BadArguments("--undo is for finished scans, --recover and --resume are for interrupted ones")
     if undo:
@@ -236,4 +255,16 @@ def scan(
         scanning.rehearse(plan, voice)
     else:
         paper = scanning.Paper(batch=batch, manual_duplex=manual_duplex, wait=wait_paper)
-        scanning.perform(plan, names, voice, paper)
+        scanning.perform(plan, names, voice, paper, _recording(record, record_masked, force))
+
+
+def _recording(case: str | None, masked: bool, force: bool) -> RecordTo | None:
+    """The case to record into, made before any paper moves."""
+    if not case:
+        return None
+    from pathlib import Path
+
+    from dwtsvc.devices import cases
+
+    cases.create(Path(case), force=force)
+    return cases.RecordTo(Path(case), masked)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from dwtsvc.devices.cases import RecordTo
 from dwtsvc.errors import (
     BadArguments,
     BadInput,
@@ -252,7 +253,7 @@ class Scan:
             self._voice.note(str(empty))
 
 
-def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
+def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper, record: RecordTo | None = None) -> None:
     """Scan. Raises what went wrong, after telling which pages are kept."""
     if (paper.wait or paper.manual_duplex) and plan.settings.source is Source.AUTO:
         # An empty feeder is to be waited for, not to be exchanged for the glass.
@@ -264,7 +265,7 @@ def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
     try:
         duplex = paper.manual_duplex or plan.settings.source is Source.DUPLEX
         with (
-            _jobs(plan, store) as jobs,
+            _jobs(plan, store, record) as jobs,
             open_bench(plan, naming, device, store, output, voice, duplex=duplex) as bench,
         ):
             scan = Scan(plan, device, output, voice, jobs, store, owner, bench)
@@ -275,6 +276,9 @@ def perform(plan: Plan, naming: Naming, voice: Voice, paper: Paper) -> None:
         output.abort()
         _keep(store, owner, voice)  # after the jobs have ended: no page comes any more
         raise
+    finally:
+        if record:
+            voice.recorded(record)
     undoing.conclude(store, owner, bench, voice)
     voice.done(scan.pages, files, device)
     if bench:
@@ -319,7 +323,7 @@ def open_store(plan: Plan) -> PageStore:
     return store
 
 
-def _jobs(plan: Plan, store: PageStore) -> Jobs:
+def _jobs(plan: Plan, store: PageStore, record: RecordTo | None) -> Jobs:
     settings = plan.settings
     return Jobs(
         store,
@@ -327,6 +331,7 @@ def _jobs(plan: Plan, store: PageStore) -> Jobs:
         timeout=settings.scanner_timeout,
         cancel_grace=settings.cancel_grace,
         max_page_bytes=settings.max_page_bytes,
+        record=record,
     )
 
 

@@ -14,6 +14,7 @@ from dwtsvc_cli import output
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from dwtsvc.devices.cases import RecordTo
     from dwtsvc.jobs import Job
     from dwtsvc.pipeline.line import Settled
     from dwtsvc.pipeline.writing import Written
@@ -140,6 +141,15 @@ class Voice:
         else:
             pages = "1 page is" if count == 1 else f"{count} pages are"
             self._tell(f"{pages} kept. Write them with: dwtsvc scan --recover -o FILE")
+
+    def recorded(self, record: RecordTo) -> None:
+        """What the scanner did was recorded, however the scan ended."""
+        if self._json:
+            output.say_json({"event": "recorded", "file": str(record.path), "masked": record.masked})
+        elif record.masked:
+            self.note(f"Recorded without the pages' contents: {record.path}")
+        else:
+            self.note(f"Recorded with the pages' contents: {record.path}")
 
     def undoable(self, owner: str, dropped: list[int]) -> None:
         """The scan is written, and its pages as they were scanned are kept as well."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from dwtsvc.devices.cases import RecordTo
 from dwtsvc.devices.process import MAX_PAGE_BYTES, DeviceProcess, PageReady, PageStarted, Resolved, RowsRead
 from dwtsvc.errors import Cancelled, DwtsvcError, FeederEmpty, WrongState
 from dwtsvc.model import Encoding, JobState, PageInfo, Raster, ScanRequest
@@ -304,9 +305,10 @@ class Jobs:
         timeout: float,
         cancel_grace: float = 5.0,
         max_page_bytes: int = MAX_PAGE_BYTES,
+        record: RecordTo | None = None,
     ) -> None:
         self._store, self._timeout, self._max_bytes = store, timeout, max_page_bytes
-        self._stations = Stations(lock_folder, timeout=timeout, cancel_grace=cancel_grace)
+        self._stations = Stations(lock_folder, timeout=timeout, cancel_grace=cancel_grace, record=record)
         # One more thread than cores: each page waits for the disk a few times on its way into the store.
         self._executor = ThreadPoolExecutor((os.cpu_count() or 2) + 1, thread_name_prefix="develop")
         self._running: dict[Job, threading.Thread] = {}

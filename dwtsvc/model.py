@@ -132,6 +132,8 @@ class Capabilities:
     device: str
     sources: tuple[SourceCapabilities, ...]
     options: tuple[DriverOption, ...] = ()
+    vendor: str = ""  # as far as the driver knows them once the device is open
+    model: str = ""
 
     def resolve(self, request: ScanRequest) -> ScanRequest:
         """The request made possible on this device, or BadArguments that lists what is allowed.

@@ -110,6 +110,11 @@ class Paths:
         return self.state / "network-scanners.json"
 
     @property
+    def cases(self) -> Path:
+        """Recordings of scanners that are listed like scanners."""
+        return self.data / "cases"
+
+    @property
     def storage(self) -> Path:
         return self.data / "storage"
 
@@ -137,7 +142,20 @@ class Paths:
 
 _LISTED = (
     *("config_file", "system_config_file", "profiles_file", "service_file"),
-    *("cache", "pages", "buffers", "cert", "dump", "log", "upload", "storage", "runtime", "locks", "port_lock"),
+    *(
+        "cache",
+        "pages",
+        "buffers",
+        "cert",
+        "dump",
+        "log",
+        "upload",
+        "storage",
+        "cases",
+        "runtime",
+        "locks",
+        "port_lock",
+    ),
     *("network_scanners", "log_file", "monitor_file", "monitor_lock"),
 )
 

@@ -11,17 +11,22 @@ from time import monotonic
 import xxhash
 
 from dwtsvc import devices, locks
+from dwtsvc.devices.cases import RecordTo
 from dwtsvc.errors import ScannerBusy
 
 
 class Station:
     """An open device: its worker, warm between jobs, and the lock that keeps other processes of dwtsvc polite."""
 
-    def __init__(self, device: str, lock: Path, *, timeout: float, cancel_grace: float) -> None:
+    def __init__(
+        self, device: str, lock: Path, *, timeout: float, cancel_grace: float, record: RecordTo | None = None
+    ) -> None:
         driver, name = devices.split_id(device)
         self._lock = _lock_device(device, lock)
         try:
             self.worker = devices.connect(driver, timeout=timeout, cancel_grace=cancel_grace)
+            if record:
+                self.worker.record(record, driver)
             self.capabilities = self.worker.open(name)
         except BaseException:
             self.close()
@@ -56,9 +61,15 @@ class Idle:
 
 
 class Stations:
-    """The open devices of this process by their ids. Safe to use from several threads."""
+    """The open devices of this process by their ids; `record` notes what the first does until it is lost or closed.
 
-    def __init__(self, lock_folder: Path, *, timeout: float, cancel_grace: float) -> None:
+    Safe to use from several threads.
+    """
+
+    def __init__(
+        self, lock_folder: Path, *, timeout: float, cancel_grace: float, record: RecordTo | None = None
+    ) -> None:
+        self._record = record
         self._lock_folder, self._timeout, self._grace = lock_folder, timeout, cancel_grace
         self._idle: dict[str, Idle] = {}
         self._lock = threading.Lock()
@@ -72,8 +83,9 @@ class Stations:
             idle = self._idle.pop(device, None)
         if idle:
             return idle.station
+        record, self._record = self._record, None
         path = self._lock_folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
-        return Station(device, path, timeout=timeout or self._timeout, cancel_grace=self._grace)
+        return Station(device, path, timeout=timeout or self._timeout, cancel_grace=self._grace, record=record)
 
     def put_back(self, device: str, station: Station) -> None:
         """Keep a station warm for the next who takes it; one whose worker died is closed."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dwtsvc.devices.process import Child, DeviceProcess
 
 BUILT_IN = {"sane": "dwtsvc.devices.sane", "escl": "dwtsvc.devices.escl", "virtual": "dwtsvc.devices.virtual"}
+BUILT_IN["replay"] = "dwtsvc.devices.replay"
 if sys.platform == "win32":
     del BUILT_IN["sane"]
 

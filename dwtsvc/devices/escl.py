@@ -225,7 +225,11 @@ class EsclSource:
             )
             for each in self._described.inputs
         )
-        return Capabilities(device=self._device, sources=sources, options=tuple(self._options()))
+        about = self._described
+        options = tuple(self._options())
+        return Capabilities(
+            device=self._device, sources=sources, options=options, vendor=about.vendor, model=about.model
+        )
 
     def scan(self, request: ScanRequest, cancelled: Event) -> Generator[Frame, None, None]:
         options = self._checked(request.options)

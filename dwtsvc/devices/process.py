@@ -25,7 +25,8 @@ from time import monotonic
 from typing import BinaryIO, Protocol, TypeVar
 
 from dwtsvc.devices import wire
-from dwtsvc.errors import Cancelled, DeviceLost, DeviceTimeout, DriverError, by_word
+from dwtsvc.devices.cases import RecordTo, append_end
+from dwtsvc.errors import Cancelled, DeviceLost, DeviceTimeout, DriverError, DwtsvcError, by_word
 from dwtsvc.model import Capabilities, Device, Encoding, Raster, ScanRequest
 from dwtsvc.records import BadRecord, unpack
 
@@ -181,6 +182,7 @@ class DeviceProcess:
         self._sending = threading.Lock()
         self._dead: DriverError | None = None
         self._ready = False
+        self._case: Path | None = None
         self._hearing = threading.Thread(target=self._hear, daemon=True, name="device-process")
         self._hearing.start()
         threading.Thread(target=self._mourn, daemon=True, name="device-process-end").start()
@@ -196,6 +198,13 @@ class DeviceProcess:
         for message in self._ask({"do": "list", "timeout": timeout}, timeout):
             if message["say"] == "device":
                 yield self._unpack(Device, message.get("device"))
+
+    def record(self, to: RecordTo, driver: str) -> None:
+        """Have all that the driver does from now on noted in a case, and here how its worker was lost."""
+        path = to.path.absolute()
+        for _ in self._ask({"do": "record", "path": str(path), "driver": driver, "masked": to.masked}):
+            pass
+        self._case = path
 
     def open(self, name: str) -> Capabilities:
         """Open a device by its name without the driver, and tell what it can do."""
@@ -313,7 +322,8 @@ class DeviceProcess:
             DeviceTimeout(
                 f"The scanner did not answer within {timeout:g} s",
                 hint="Check that it is on and connected; a slow scanner needs a larger setting scanner_timeout.",
-            )
+            ),
+            silence=timeout,
         )
         if self._cancel_by is not None:
             return Cancelled("The scan was cancelled", why="the driver did not react and was ended")
@@ -328,15 +338,19 @@ class DeviceProcess:
         words = self._child.last_words()
         why = f"{how}; its last words: {words.splitlines()[-1]}" if words else how
         hint = "Scan again: a new driver process is started. If it happens again, report it to the driver's authors."
-        return self._bury(DeviceLost("The scanner's driver crashed", why=why, hint=hint))
+        return self._bury(DeviceLost("The scanner's driver crashed", why=why, hint=hint), status=status, words=words)
 
     def _lied(self, what: str) -> DriverError:
         hint = "This is a fault of the driver; report it to its authors."
         return self._bury(DeviceLost("The scanner's driver broke the protocol", why=what[:200], hint=hint))
 
-    def _bury(self, error: DriverError) -> DriverError:
+    def _bury(self, error: DriverError, **how: float | str | None) -> DriverError:
         self._dead = error
         self._child.kill()
+        if self._case and how:
+            self._child.wait(CLOSE_WITHIN)  # so that two do not write at once
+            with contextlib.suppress(DwtsvcError):  # how the scan ended is said; that it could not be noted is less
+                append_end(self._case, **how)
         return error
 
     def _reported(self, answer: wire.Message) -> Exception:

@@ -143,6 +143,7 @@ class VirtualSource:
     def __init__(self, device: str, setup: Setup, *, has_feeder: bool) -> None:
         self._device = device
         self._setup = setup
+        self._model = _MODELS["adf" if has_feeder else "flatbed"]
         self._sources = (_FEEDER, _DUPLEX, _GLASS) if has_feeder else (_GLASS,)
         stack = _stack(setup)
         sheets = len(stack) if setup.pages is None else setup.pages
@@ -152,7 +153,9 @@ class VirtualSource:
         self._happened: set[str] = set()
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(device=self._device, sources=self._sources, options=_OPTIONS)
+        return Capabilities(
+            device=self._device, sources=self._sources, options=_OPTIONS, vendor="dwtsvc", model=self._model
+        )
 
     def scan(self, request: ScanRequest, cancelled: Event) -> Generator[Frame, None, None]:
         request = self.capabilities().resolve(request)

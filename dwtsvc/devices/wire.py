@@ -3,7 +3,7 @@
 Pixels never travel here: they go into slot files (see worker.py). JSON and not pickle, because a driver that a
 hostile scanner took over must not be able to run code in the parent.
 
-Parent to worker, key `do`:   list, open, scan, release, cancel
+Parent to worker, key `do`:   record, list, open, scan, release, cancel
 Worker to parent, key `say`:  ready, device, capabilities, resolved, page, rows, page_end, waiting, done, failed
 """
 

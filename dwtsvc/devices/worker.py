@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 from dwtsvc.devices import wire
 from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip
+from dwtsvc.devices.quirks import treated
 from dwtsvc.disk import NO_ROOM
 from dwtsvc.errors import BadArguments, Cancelled, DiskFull, DriverError, DwtsvcError, IncompletePage, MissingDependency
 from dwtsvc.model import Encoding, Raster, ScanRequest
@@ -196,16 +197,26 @@ class Session:
             case "list":
                 for device in self._driver.devices(message["timeout"]):
                     self._say("device", device=device)
+            case "record":
+                self._record(message)
             case "open":
                 self._open(message["name"])
             case "scan":
                 self._scan(message)
 
+    def _record(self, message: wire.Message) -> None:
+        from dwtsvc.devices.cases import CaseWriter  # here: most workers record nothing
+        from dwtsvc.devices.recording import Recording
+
+        writer = CaseWriter(Path(message["path"]), message["driver"], masked=message["masked"])
+        self._driver = Recording(self._driver, writer)
+
     def _open(self, name: str) -> None:
         self.close()
         opening = self._driver.open(name)
-        self._source = opening.__enter__()
+        source = opening.__enter__()
         self._opened = opening
+        self._source = treated(source)
         self._say("capabilities", capabilities=self._source.capabilities())
 
     def close(self) -> None:

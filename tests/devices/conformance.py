@@ -68,6 +68,18 @@ def decoded(page: Page) -> Page:
     return Page(page.start, rows)
 
 
+class Clock(Event):
+    """A cancel that never comes, and notes how long it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        return False
+
+
 class Opened:
     """An open device of a rig."""
 

@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,23 +31,45 @@ def serial_of(raster: Raster, data: bytes) -> int:
     return read_serial(image_of(raster, data), raster.dpi)
 
 
+def virtual_rig() -> Rig:
+    from dwtsvc.devices import virtual
+
+    return Rig(
+        driver=virtual.driver,
+        prefix="virtual",
+        feeder="adf",
+        sheets=7,
+        flatbed="flatbed",
+        lasting="adf",
+        unknown="nowhere",
+        option=("brightness", "-40"),
+        duplex=True,
+        read_serial=serial_of,
+    )
+
+
 class TestVirtual(Conformance):
     @pytest.fixture
     def rig(self) -> Rig:
-        from dwtsvc.devices import virtual
+        return virtual_rig()
 
-        return Rig(
-            driver=virtual.driver,
-            prefix="virtual",
-            feeder="adf",
-            sheets=7,
-            flatbed="flatbed",
-            lasting="adf",
-            unknown="nowhere",
-            option=("brightness", "-40"),
-            duplex=True,
-            read_serial=serial_of,
-        )
+
+class TestReplay(Conformance):
+    @pytest.fixture
+    def rig(self, request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
+        """The case in which the same test with the virtual scanner was recorded."""
+        from dwtsvc.devices import cases, virtual
+        from dwtsvc.devices.recording import Recording
+        from dwtsvc.devices.replay import ReplayDriver
+
+        case = tmp_path / "case.dwt"
+        cases.create(case)
+        with closing(cases.CaseWriter(case, "virtual")) as writer:
+            live = replace(virtual_rig(), driver=lambda: Recording(virtual.driver(), writer))
+            arguments = getattr(getattr(request.node, "callspec", None), "params", {})
+            request.function(rig=live, **arguments)
+        played = dict.fromkeys(("feeder", "flatbed", "lasting"), case.name)
+        return replace(live, driver=lambda: ReplayDriver(tmp_path), prefix="replay", **played)
 
 
 class TestEscl(Conformance):

@@ -316,7 +316,12 @@ def test_another_origin_sees_nothing(play: Play) -> None:
 def test_a_site_may_not_have_the_virtual_scanner_read_the_users_files(play: Play) -> None:
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         async with api.client(SITE) as site:
-            for device in ("virtual:adf?folder=/etc", "virtual:adf?pages=1&file=/x.pdf", "sane:net:10.0.0.1:x"):
+            for device in (
+                "virtual:adf?folder=/etc",
+                "virtual:adf?pages=1&file=/x.pdf",
+                "sane:net:10.0.0.1:x",
+                "replay:/x.dwt",
+            ):
                 assert (await site.post(JOBS, json={"device": device})).status_code == 404
             assert (await site.post(JOBS, json={"device": ADF, "config": {"Resolution": 50}})).status_code == 201
 
