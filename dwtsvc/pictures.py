@@ -55,13 +55,13 @@ def as_it_is(file: bytes, unstated_dpi: float, *, max_pixels: int | None = None)
     return Picture(encoding=Encoding.JPEG, raster=raster, content=file)
 
 
-def of_file(file: bytes, unstated_dpi: float) -> Picture:
+def of_file(file: bytes, unstated_dpi: float, *, max_pixels: int | None = None) -> Picture:
     """The first picture of an image file: a JPEG as it is, anything else as PNG. Raises BadInput."""
     from dwtsvc.imaging import codecs
 
-    if whole := as_it_is(file, unstated_dpi):
+    if whole := as_it_is(file, unstated_dpi, max_pixels=max_pixels):
         return whole
-    image = codecs.decode(io.BytesIO(file))
+    image = codecs.decode(io.BytesIO(file), max_pixels=max_pixels or codecs.MAX_PIXELS)
     return lossless(image, codecs.dpi_of(image) or unstated_dpi)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import mmap
 import os
@@ -26,7 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import xxhash
 
@@ -101,38 +102,54 @@ class PageStore:
 
         Raises DiskFull or FileAccess; the page then does not exist, and the file stays.
         """
-        id, seal = f"{owner}/{number}", self._seal_of(owner)
-        target = self.folder(owner) / f"page-{number}"
+        seal = self._seal_of(owner)
         with telling(file):
-            whole = _sealed_copy(seal, file, id) if seal else file
-            size, checksum = _sync_and_sum(whole)
-            os.rename(whole, target)
-            sync_folder(target.parent)
-            page = PageInfo(
-                id=id,
-                number=number,
-                back=back,
-                encoding=encoding,
-                raster=raster,
-                size=size,
-                checksum=checksum,
-                sealed=seal is not None,
-            )
-            self._record(owner, {"page": page})
+            if seal is None:
+                return self._keep(owner, file, number, back, encoding, raster)
+            with file.open("rb") as content:
+                sealed = _sealed_copy(seal, content, self.folder(owner), _id(owner, number))
+            page = self._keep(owner, sealed, number, back, encoding, raster)
             file.unlink(missing_ok=True)
+        return page
+
+    def _keep(self, owner: str, whole: Path, number: int, back: bool, encoding: Encoding, raster: Raster) -> PageInfo:
+        """Make a file a page; where the owner's are sealed it is that already. Raises OSError."""
+        target = self.folder(owner) / f"page-{number}"
+        size, checksum = _sync_and_sum(whole)
+        os.rename(whole, target)
+        sync_folder(target.parent)
+        page = PageInfo(
+            id=_id(owner, number),
+            number=number,
+            back=back,
+            encoding=encoding,
+            raster=raster,
+            size=size,
+            checksum=checksum,
+            sealed=self._seal_of(owner) is not None,
+        )
+        self._record(owner, {"page": page})
         return page
 
     def put(
         self, owner: str, data: bytes | mmap.mmap, *, number: int, back: bool, encoding: Encoding, raster: Raster
     ) -> PageInfo:
-        """Store the bytes of a page that lies in no file yet; as safe as `add` makes it, and raises as that."""
-        draft = self.folder(owner) / f"draft-{number}"
-        try:
-            with telling(draft), open(draft, "xb", opener=private) as file:
-                file.write(data)
-            return self.add(owner, draft, number=number, back=back, encoding=encoding, raster=raster)
-        finally:
-            draft.unlink(missing_ok=True)
+        """Store the bytes of a page that lies in no file yet; as safe as `add` makes it, and raises as that.
+
+        Where pages are sealed, no byte of it is on the disk before.
+        """
+        seal, folder = self._seal_of(owner), self.folder(owner)
+        draft = folder / f"draft-{number}"
+        with telling(draft):
+            try:
+                if seal:
+                    draft = _sealed_copy(seal, io.BytesIO(data), folder, _id(owner, number))
+                else:
+                    with open(draft, "xb", opener=private) as file:
+                        file.write(data)
+                return self._keep(owner, draft, number, back, encoding, raster)
+            finally:
+                draft.unlink(missing_ok=True)
 
     def copy(self, page: PageInfo, owner: str, number: int) -> PageInfo:
         """The same page for another owner, as safe as the first. Raises PageDamaged, DiskFull or FileAccess."""
@@ -361,11 +378,15 @@ def _damaged(page: PageInfo, why: str) -> PageDamaged:
     return PageDamaged(f"Page {page.number} in the store is damaged", why=why, hint="Scan this page again.")
 
 
-def _sealed_copy(seal: Seal, file: Path, id: str) -> Path:
-    """A sealed copy beside a file, not yet synced; nothing is left of one that did not become whole."""
-    target = file.with_name(f"sealed-{id.rpartition('/')[2]}")
+def _id(owner: str, number: int) -> str:
+    return f"{owner}/{number}"
+
+
+def _sealed_copy(seal: Seal, content: BinaryIO, folder: Path, id: str) -> Path:
+    """The content sealed in a file of its own, not yet synced; nothing is left of one that did not become whole."""
+    target = folder / f"sealed-{id.rpartition('/')[2]}"
     try:
-        with file.open("rb") as content, open(target, "wb", opener=private) as sealed:
+        with open(target, "wb", opener=private) as sealed:
             seal.write(content, sealed, id)
     except BaseException:
         target.unlink(missing_ok=True)

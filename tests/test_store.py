@@ -17,6 +17,7 @@ from time import sleep
 import pytest
 
 from dwtsvc import disk
+from dwtsvc import store as store_module
 from dwtsvc.errors import BadArguments, DiskFull, FileAccess, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.sealing import BrokenSeal, Seal
@@ -314,6 +315,30 @@ def test_sealed_pages_and_notes_are_unreadable_on_the_disk_and_survive_their_pro
         bytes_of(stranger, found)
     with pytest.raises(BrokenSeal):
         list(stranger.notes(owner))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_of_a_page_that_is_sealed_from_memory_no_byte_was_ever_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    store, lying = PageStore(tmp_path, Seal(os.urandom(32))), []
+    owner, sync = store.begin({}), store_module._sync_and_sum
+
+    def looking(path: Path) -> tuple[int, str]:
+        lying.extend(each.read_bytes() for each in (tmp_path / owner).iterdir())
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return sync(path)
+
+    monkeypatch.setattr(store_module, "_sync_and_sum", looking)
+    how = {"number": 1, "back": False, "encoding": Encoding.RAW, "raster": RASTER}
+    if full:
+        with pytest.raises(DiskFull):
+            store.put(owner, rows(1), **how)
+        assert {each.name for each in (tmp_path / owner).iterdir()} == {"lock", "journal"}
+    else:
+        assert bytes_of(store, store.put(owner, rows(1), **how)) == rows(1)
+    assert len(lying) == 3 and not any(rows(1)[:32] in each for each in lying)
 
 
 def test_a_copied_page_is_the_same_for_another_owner_with_a_seal_of_its_own(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def file_pictures(upload: Upload, dpi: float, gray: bool, password: str | None) 
 
 def first_picture(file: bytes) -> Picture:
     """The first picture of an image file. Raises BadInput."""
-    return pictures.of_file(file, UNKNOWN_DPI)
+    return pictures.of_file(file, UNKNOWN_DPI, max_pixels=PAGE_PIXELS)
 
 
 def barcodes(page: PageInfo, data: bytes, engine: str) -> list[Barcode]:

@@ -18,7 +18,7 @@ from dwtsvc.jobs import Jobs
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.sealing import Seal
 from dwtsvc.server.holdings import ACTIVE_JOBS, ACTIVE_JOBS_OF_A_SITE, Holdings, Limits
-from dwtsvc.server.parsing import file_pictures
+from dwtsvc.server.parsing import file_pictures, first_picture
 from dwtsvc.server.thumbs import PAGE_PIXELS, Thumbs
 from dwtsvc.server.uploads import Upload
 from dwtsvc.store import PageStore
@@ -67,6 +67,8 @@ def test_a_file_is_loaded_up_to_so_many_pixels_a_page_and_above_not_decoded() ->
     for size in (ABOVE, FAR_ABOVE):
         with pytest.raises(BadInput, match="too large"):
             next(file_pictures(sent(claiming(*size)), 200.0, False, None))
+        with pytest.raises(BadInput, match="too large"):
+            first_picture(claiming(*size))  # of another site, fetched
     [picture] = file_pictures(sent(png(*AT)), 200.0, False, None)
     assert (picture.raster.width, picture.raster.height) == AT
 

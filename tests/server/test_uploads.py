@@ -270,6 +270,7 @@ def test_a_client_that_leaves_within_a_file_leaves_nothing_of_it(service: daemon
     begin_large(service).close()
     daemon.until(lambda: not list(service.paths.upload.glob("*")))
     assert service.client.get("/healthz").status_code == 200
+    assert "rror" not in service.paths.log_file.read_text()  # who leaves is no fault of the service
 
 
 def test_a_file_within_which_the_service_was_killed_is_gone_after_the_next_start(service: daemon.Running) -> None:
