@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,9 +34,44 @@ def sync_folder(folder: Path) -> None:
             raise
 
 
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
+
+    _SHARED = 1 | 2 | 4  # to be read, written, and renamed or deleted, by others while it is open
+    _CREATE_NEW, _CREATE_ALWAYS, _OPEN_EXISTING, _OPEN_ALWAYS = 1, 2, 3, 4
+    _ORDINARY = 0x80
+
+    def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
+        """`os.open` for a file of bytes that may be renamed or deleted while it is open; no child inherits it.
+
+        Without this Windows would refuse to rename and to delete it, and would change the ends of lines in it.
+        """
+        access = _winapi.GENERIC_READ | (_winapi.GENERIC_WRITE if flags & (os.O_WRONLY | os.O_RDWR) else 0)
+        handle = _winapi.CreateFile(os.fspath(path), access, _SHARED, 0, _disposition(flags), _ORDINARY, 0)
+        try:
+            return msvcrt.open_osfhandle(handle, flags & os.O_APPEND | os.O_BINARY | os.O_NOINHERIT)
+        except OSError:
+            _winapi.CloseHandle(handle)
+            raise
+
+    def _disposition(flags: int) -> int:
+        if not flags & os.O_CREAT:
+            return _OPEN_EXISTING
+        if flags & os.O_EXCL:
+            return _CREATE_NEW
+        return _CREATE_ALWAYS if flags & os.O_TRUNC else _OPEN_ALWAYS
+
+else:
+
+    def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
+        """`os.open` for a file of bytes that may be renamed or deleted while it is open; no child inherits it."""
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+
+
 def private(path: str, flags: int) -> int:
     """An opener for `open`: the file is nobody else's to read."""
-    return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+    return open_file(path, flags)
 
 
 def part_of(path: Path) -> Path:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from dwtsvc.disk import open_file
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -41,7 +43,7 @@ else:
 
 def open_locked(path: Path) -> int | None:
     """Open (or create, 0600) a file and lock it; None if another holder has it. Closing it lets go."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    file = open_file(path, os.O_RDWR | os.O_CREAT)
     if try_lock(file):
         return file
     os.close(file)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dwtsvc import locks
-from dwtsvc.disk import NO_ROOM, part_of, storage_error, sync_folder
+from dwtsvc.disk import NO_ROOM, open_file, part_of, storage_error, sync_folder
 from dwtsvc.errors import DiskFull, DwtsvcError, FileAccess
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -143,7 +143,7 @@ def _open_part(path: Path, target: Path) -> BinaryIO:
     """Create and lock a part file; one that a dead process left makes room."""
     while True:
         try:
-            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+            number = open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             _remove_stale(path, target)
             continue
@@ -160,7 +160,7 @@ def _open_part(path: Path, target: Path) -> BinaryIO:
 def _remove_stale(path: Path, target: Path) -> None:
     """Remove the part file of a dead process; it is never written to, for it may be a link to a finished file."""
     try:
-        number = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        number = open_file(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:  # its writer has just finished
         return
     try:

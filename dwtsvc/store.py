@@ -32,7 +32,7 @@ from typing import Any, BinaryIO
 import xxhash
 
 from dwtsvc import locks
-from dwtsvc.disk import private, sync_folder, telling
+from dwtsvc.disk import open_file, private, sync_folder, telling
 from dwtsvc.errors import BadArguments, PageDamaged
 from dwtsvc.model import Encoding, PageInfo, Raster
 from dwtsvc.records import BadRecord, pack, unpack
@@ -76,7 +76,7 @@ class PageStore:
             try:
                 self._claim(owner)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-                self._journals[owner] = os.open(self.folder(owner) / "journal", flags, 0o600)
+                self._journals[owner] = open_file(self.folder(owner) / "journal", flags)
                 self._record(owner, {"begun": begun.isoformat(), "about": about})
                 if seal:
                     self._seals[owner] = seal
@@ -273,7 +273,7 @@ class PageStore:
             raise BadArguments(f"There are no pages under '{owner}'", hint=f"There is: {names}.")
         self._claim(owner)
         try:
-            self._journals[owner] = os.open(self.folder(owner) / "journal", os.O_WRONLY | os.O_APPEND)
+            self._journals[owner] = open_file(self.folder(owner) / "journal", os.O_WRONLY | os.O_APPEND)
             self._cut_torn(owner)
             if seal:
                 self._seals[owner] = seal
@@ -401,7 +401,8 @@ def _mapped(path: Path) -> mmap.mmap:
 
 def _sync_and_sum(path: Path) -> tuple[int, str]:
     """Size and checksum of a file that is on disk when this returns."""
-    file = os.open(path, os.O_RDONLY)
+    # Windows syncs only what may be written.
+    file = open_file(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         size = os.fstat(file).st_size
         if size == 0:

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 from dwtsvc.devices import wire
 from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip
 from dwtsvc.devices.quirks import treated
-from dwtsvc.disk import NO_ROOM
+from dwtsvc.disk import NO_ROOM, open_file
 from dwtsvc.errors import BadArguments, Cancelled, DiskFull, DriverError, DwtsvcError, IncompletePage, MissingDependency
 from dwtsvc.model import Encoding, Raster, ScanRequest
 from dwtsvc.records import unpack
@@ -102,7 +102,7 @@ class PageFile:
         self._announced = _announced(start, max_bytes)
         # A slot that comes back keeps its old bytes until they are overwritten: its pages in the page cache are
         # already there, which makes a reused slot 1.7 times as fast as a new file.
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        self._file = open_file(path, os.O_WRONLY | os.O_CREAT)
 
     def write(self, data: memoryview | bytes) -> None:
         self.size += len(data)
