@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 BUILT_IN = {"sane": "dwtsvc.devices.sane", "escl": "dwtsvc.devices.escl", "virtual": "dwtsvc.devices.virtual"}
 BUILT_IN["replay"] = "dwtsvc.devices.replay"
 if sys.platform == "win32":
+    from dwtsvc.devices.interpreters import is_32_bits, python32
+
     del BUILT_IN["sane"]
+    if not is_32_bits():
+        BUILT_IN["twain"] = "dwtsvc.devices.twain"
+    if is_32_bits() or python32():
+        BUILT_IN["twain32"] = "dwtsvc.devices.twain32"
 
 
 def drivers() -> dict[str, str]:

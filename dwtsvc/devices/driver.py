@@ -36,7 +36,12 @@ class PageEnd:
     """The page is complete: every announced row was in its strips (the worker checks)."""
 
 
-Frame = PageStart | Strip | PageEnd
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Between two pages: nothing comes until somebody did something, at the driver's own window. It is no hang."""
+
+
+Frame = PageStart | Strip | PageEnd | Waiting
 
 
 class ScanSource(Protocol):

@@ -84,17 +84,9 @@ def _header(begun: bytearray, pieces: Iterator[bytes], encoding: Encoding, order
 
 
 def _jpeg_raster(data: bytearray, dpi: float) -> Raster:
-    from dwtsvc.imaging.streams import jpeg_header
+    from dwtsvc.imaging.streams import jpeg_raster
 
-    header = jpeg_header(data)
-    return Raster(
-        width=header.width,
-        height=header.height,
-        channels=header.components,
-        depth=8,
-        bytes_per_line=header.width * header.components,
-        dpi=dpi,
-    )
+    return jpeg_raster(data, dpi)
 
 
 def _png_raster(data: bytearray, dpi: float) -> Raster:

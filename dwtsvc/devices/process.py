@@ -26,6 +26,7 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from dwtsvc.devices import wire
 from dwtsvc.devices.cases import RecordTo, append_end
+from dwtsvc.devices.interpreters import command
 from dwtsvc.errors import Cancelled, DeviceLost, DeviceTimeout, DriverError, DwtsvcError, by_word
 from dwtsvc.model import Capabilities, Device, Encoding, Raster, ScanRequest
 from dwtsvc.records import BadRecord, unpack
@@ -91,8 +92,7 @@ class ProcessChild:
     def __init__(self, module: str) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
-            # -P: a file named like a module in the current folder must not be imported instead of it
-            [sys.executable, "-P", "-m", "dwtsvc.devices.worker", module],
+            command(module),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dwtsvc.errors import BadInput
 from dwtsvc.imaging.pixels import bare, bytes_view
+from dwtsvc.model import Raster
 
 Jpeg = bytes | bytearray | memoryview | mmap
 
@@ -63,6 +64,19 @@ def jpeg_header(data: Jpeg) -> JpegHeader:
         elif marker in (0xD9, 0xDA):
             break
     raise _not_jpeg("it has no frame header")
+
+
+def jpeg_raster(data: Jpeg, dpi: float) -> Raster:
+    """The rows that a JPEG holds, by its header. Raises BadInput."""
+    header = jpeg_header(data)
+    return Raster(
+        width=header.width,
+        height=header.height,
+        channels=header.components,
+        depth=8,
+        bytes_per_line=header.width * header.components,
+        dpi=dpi,
+    )
 
 
 def _start(data: Jpeg) -> int:
