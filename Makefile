@@ -7,7 +7,7 @@ export PYTHON
 run := .venv/bin/python -m
 setup := @sh packaging/setup
 
-.PHONY: help setup scan test storm storm-files lint format bench man completions dist types npm lock clean
+.PHONY: help setup scan test test-twain storm storm-files lint format bench man completions dist types npm lock clean
 
 help: ## show these verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -23,6 +23,10 @@ scan: ## set up, then scan to scan.pdf (or the next free name); ARGS="--source f
 test: ## set up, then run the everyday tests; ARGS="tests/cli -k name" chooses
 	$(setup) test
 	@$(run) pytest $(or $(ARGS),-n auto --dist loadfile)
+
+test-twain: ## scan with the TWAIN driver in Wine, with a data source of its own (needs wine64 and MinGW)
+	$(setup) test
+	@DWTSVC_TEST_TWAIN=1 $(run) pytest -o timeout=600 $(ARGS) tests/twain/test_wine.py
 
 storm: ## kill the service, its monitor and its workers while clients use it; ARGS="500 7" is how often, and a seed
 	$(setup) test

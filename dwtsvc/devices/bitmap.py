@@ -50,7 +50,7 @@ class Bitmap:
 
 
 def before_rows(head: memoryview | bytes) -> int:
-    """The bytes of header, masks and palette, by the first HEADER_SIZE bytes. Raises DriverError for what is no page."""
+    """The bytes of header, masks and palette, by its first HEADER_SIZE bytes. Raises DriverError for other files."""
     if len(head) < HEADER_SIZE:
         raise IncompletePage("The scanner sent an empty page", hint="Scan the page again.")
     size, _, _, _, bits, compression, _, _, _, used, _ = _HEADER.unpack_from(head)
@@ -59,7 +59,8 @@ def before_rows(head: memoryview | bytes) -> int:
         raise DriverError("The scanner sent a bitmap of an unknown kind", why=f"{bits} bits, compression {compression}")
     inks = min(used or 1 << bits, 1 << bits) if bits <= 8 else min(used, 256)
     # The masks are part of the later, larger headers, and lie behind the first one.
-    return int(size) + inks * 4 + (len(_STRAIGHT_MASKS) if masked and size == HEADER_SIZE else 0)
+    masks = len(_STRAIGHT_MASKS) if masked and size == HEADER_SIZE else 0
+    return int(size + inks * 4 + masks)
 
 
 def _is_masked(bits: int, compression: int) -> bool:

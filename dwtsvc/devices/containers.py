@@ -44,7 +44,7 @@ def size_of(kind: int, head: bytes) -> int:
         return 2 + max(4, _width(type))
     if kind == RANGE:
         return 22
-    (count,) = struct.unpack_from("<I", head, 2)
+    count = int(struct.unpack_from("<I", head, 2)[0])
     if kind not in (ARRAY, ENUMERATION) or count > _MOST_VALUES:
         raise DriverError("The data source is broken", why=f"a container of kind {kind} with {count} values")
     return (6 if kind == ARRAY else 14) + count * _width(type)

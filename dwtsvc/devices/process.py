@@ -15,7 +15,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -333,8 +332,8 @@ class DeviceProcess:
         status = self._child.wait(CLOSE_WITHIN)
         if status is not None and status < 0:
             how = f"it was ended by {signal.Signals(-status).name}"
-        else:
-            how = f"it left with status {status}"
+        else:  # what Windows ends a process for has eight digits, of which people know the hexadecimal ones
+            how = f"it left with status {status if status is None or status < 1 << 16 else hex(status)}"
         words = self._child.last_words()
         why = f"{how}; its last words: {words.splitlines()[-1]}" if words else how
         hint = "Scan again: a new driver process is started. If it happens again, report it to the driver's authors."

@@ -30,7 +30,6 @@ from dwtsvc.model import (
     Encoding,
     Mode,
     Range,
-    Raster,
     ScanRequest,
     Source,
     SourceCapabilities,
@@ -232,9 +231,7 @@ class TwainSource:
 
     # -- pages ---------------------------------------------------------------------------------------------------
 
-    def _page(
-        self, request: ScanRequest, ways: Ways, cancelled: Event, number: int
-    ) -> Generator[Frame, None, bool]:
+    def _page(self, request: ScanRequest, ways: Ways, cancelled: Event, number: int) -> Generator[Frame, None, bool]:
         """One page; whether there is another behind it."""
         if cancelled.is_set():
             raise Cancelled("The scan was cancelled")

@@ -58,8 +58,12 @@ HINTS = {
 }
 WORDS = {
     **{getattr(constants, name): name for name in dir(constants) if name.startswith("TWCC_")},
-    **{24: "TWCC_INTERLOCK", 25: "TWCC_DAMAGEDCORNER", 26: "TWCC_FOCUSERROR"},
-    **{27: "TWCC_DOCTOOLIGHT", 28: "TWCC_DOCTOODARK", 29: "TWCC_NOMEDIA"},
+    24: "TWCC_INTERLOCK",
+    25: "TWCC_DAMAGEDCORNER",
+    26: "TWCC_FOCUSERROR",
+    27: "TWCC_DOCTOOLIGHT",
+    28: "TWCC_DOCTOODARK",
+    29: "TWCC_NOMEDIA",
 }
 NO_MEDIA = 29
 CRASHED = 70  # the exit status of a worker whose data source crashed
@@ -88,9 +92,7 @@ def condition_error(condition: int, doing: str) -> DriverError:
     if condition in CONDITIONS:
         kind, what, hint = CONDITIONS[condition]
         return kind(what, why=word(condition), hint=hint)
-    return DriverError(
-        f"The scanner's driver failed while {doing}", why=word(condition), hint=HINTS.get(condition, "")
-    )
+    return DriverError(f"The scanner's driver failed while {doing}", why=word(condition), hint=HINTS.get(condition, ""))
 
 
 @contextlib.contextmanager
@@ -152,7 +154,11 @@ class Manager:
             try:
                 with doing("it was started"):
                     return _Manager(
-                        self._window.handle, dsm_name=name, ProductName="dwtsvc", ProductFamily="dwtsvc", Manufacturer=""
+                        self._window.handle,
+                        dsm_name=name,
+                        ProductName="dwtsvc",
+                        ProductFamily="dwtsvc",
+                        Manufacturer="",
                     )
             except OSError:
                 continue
@@ -188,7 +194,7 @@ class Manager:
                 )
         except NoScanner:  # so a manager says that there are no sources at all
             return False
-        return answer != constants.TWRC_ENDOFLIST
+        return bool(answer != constants.TWRC_ENDOFLIST)
 
     def open(self, name: str) -> Handle:
         """Open a source by its product name. Raises NoScanner where none has it."""
@@ -353,9 +359,7 @@ class Handle:
 
     def _size(self, handle: Any) -> int | None:
         """The bytes behind a handle; None where they are the source manager's, and nobody tells."""
-        if sys.platform != "win32" or self._source.is_twain2():
-            return None
-        return int(twain.windows.GlobalSize(handle))
+        return None if self._source.is_twain2() else int(twain.windows.GlobalSize(handle))
 
     def to_file(self, path: Path, format: int) -> bool:
         """Have the next image written to a file; whether there is another behind it."""
@@ -366,11 +370,12 @@ class Handle:
 
     def idle(self) -> None:
         """Give up what was not transferred, and disable the source: a failed transfer leaves it where it was."""
-        for leave in (self._source._end_all_xfers, self._source.hide_ui):
-            needed = ("ready",) if leave == self._source._end_all_xfers else ("enabled",)
-            if self._source._state in needed:
-                with contextlib.suppress(exceptions.TwainError, RuntimeError):
-                    leave()
+        if self._source._state == "ready":
+            with contextlib.suppress(exceptions.TwainError, RuntimeError):
+                self._source._end_all_xfers()
+        if self._source._state == "enabled":
+            with contextlib.suppress(exceptions.TwainError, RuntimeError):
+                self._source.hide_ui()
 
     def close(self) -> None:
         with contextlib.suppress(exceptions.TwainError, RuntimeError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from twain.lowlevel import constants as words
 
+from dwtsvc.devices import containers
 from dwtsvc.devices.containers import BOOL, FIX32, Container, Value
 from dwtsvc.devices.twainlib import NAMES, Handle
 from dwtsvc.errors import BadArguments
@@ -135,7 +136,9 @@ class Options:
         else:
             names = sorted({*self._own, DRIVER_DATA, *(n for n, each in self._capabilities.items() if each.settable)})
             why = "it can only be read" if name in self._capabilities else ""
-            raise BadArguments(f"The scanner has no option '{name}'", why=why, hint=f"Choose one of: {', '.join(names)}.")
+            raise BadArguments(
+                f"The scanner has no option '{name}'", why=why, hint=f"Choose one of: {', '.join(names)}."
+            )
 
     def load(self, options: tuple[tuple[str, str], ...]) -> None:
         """Give the source its own settings back, if the options have them; before all else, as they reset all else."""
@@ -204,7 +207,8 @@ def _parsed(capability: _Capability, text: str) -> Value:
     else:
         try:
             value = float(text) if told.type == FIX32 else int(text)
-        except ValueError:
+            containers.pack(told.type, value)
+        except (ValueError, OverflowError):
             raise _bad(capability.name, text, _allowed(told)) from None
     outside = told.limits is not None and not told.limits[0] <= float(value) <= told.limits[1]
     if outside or (told.allowed and value not in told.allowed):

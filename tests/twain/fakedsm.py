@@ -20,7 +20,9 @@ def build(folder: Path) -> Path:
     """Compile linux/dsm.c, with fakeds.c in it."""
     library = folder / "libfakedsm.so"
     sources = ["-I", str(HERE / "linux"), str(HERE / "linux" / "dsm.c")]
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", *sources, "-o", library], check=True)
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", *sources, "-o", library], check=True
+    )
     return library
 
 

@@ -211,6 +211,8 @@ def test_an_option_of_one_scan_is_not_that_of_the_next(device: Opened) -> None:
     [
         (("brightness", "4000"), "-1000..1000"),
         (("brightness", "dark"), "-1000..1000"),
+        (("brightness", "nan"), "-1000..1000"),
+        (("brightness", "1e30"), "-1000..1000"),
         (("transfer", "memory"), "native, file"),
         (("show-ui", "perhaps"), "yes, no"),
         (("autofeed", "perhaps"), "yes, no"),
