@@ -37,11 +37,11 @@ class PageEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class UserTurn:
     """Between two pages: nothing comes until somebody did something, at the driver's own window. It is no hang."""
 
 
-Frame = PageStart | Strip | PageEnd | Waiting
+Frame = PageStart | Strip | PageEnd | UserTurn
 
 
 class ScanSource(Protocol):

@@ -8,7 +8,7 @@ from threading import Event
 from time import monotonic
 
 from dwtsvc.devices.cases import CaseWriter
-from dwtsvc.devices.driver import Driver, Frame, PageStart, ScanSource, Strip
+from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip
 from dwtsvc.errors import DriverError, DwtsvcError
 from dwtsvc.model import Capabilities, Device, ScanRequest
 
@@ -74,7 +74,7 @@ class RecordingSource:
             self._case.rows(frame.data, after)
         elif isinstance(frame, PageStart):
             self._case.note("page", after=after, raster=frame.raster, back=frame.back, encoding=frame.encoding)
-        else:
+        elif isinstance(frame, PageEnd):
             self._case.note("page_end", after=after)
 
 

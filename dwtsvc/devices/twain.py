@@ -18,7 +18,7 @@ from twain.lowlevel import constants as words
 
 from dwtsvc.devices import bitmap, twainlib
 from dwtsvc.devices.containers import BOOL, FIX32, INT16, UINT16
-from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip, Waiting
+from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip, UserTurn
 from dwtsvc.devices.twainoptions import FILE, Options, Ways
 from dwtsvc.errors import BadInput, Cancelled, DriverError, FeederEmpty, IncompletePage, MissingDependency
 from dwtsvc.model import (
@@ -126,7 +126,7 @@ class TwainSource:
             if cancelled.is_set():
                 raise Cancelled("The scan was cancelled")
             if ways.show_ui:
-                yield Waiting()
+                yield UserTurn()
             try:
                 self._begin(request, ways, cancelled, first=number == 0)
             except FeederEmpty:

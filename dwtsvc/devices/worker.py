@@ -23,7 +23,7 @@ from time import monotonic, sleep
 from typing import Any, BinaryIO
 
 from dwtsvc.devices import wire
-from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip, Waiting
+from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip, UserTurn
 from dwtsvc.devices.quirks import treated
 from dwtsvc.disk import NO_ROOM, open_file
 from dwtsvc.errors import BadArguments, Cancelled, DiskFull, DriverError, DwtsvcError, IncompletePage, MissingDependency
@@ -235,7 +235,7 @@ class Session:
         # Closing the generator is what leaves the device idle on every way out.
         with contextlib.closing(self._source.scan(request, self._inbox.cancelled)) as frames:
             for frame in frames:
-                if isinstance(frame, Waiting):
+                if isinstance(frame, UserTurn):
                     self._say("waiting")
                     continue
                 assert isinstance(frame, PageStart), "a driver yields PageStart, Strip..., PageEnd"

@@ -16,7 +16,7 @@ from time import monotonic
 import pytest
 from PIL import Image
 
-from dwtsvc.devices.driver import Waiting
+from dwtsvc.devices.driver import UserTurn
 from dwtsvc.errors import BadArguments, Cancelled, DriverError, FeederEmpty, MultiFeed, NoScanner, PaperJam
 from dwtsvc.model import Encoding, Mode, Raster, Source
 from tests.devices.conformance import Conformance, Opened, Page, Rig, collected, image_of, is_whole
@@ -167,7 +167,7 @@ def test_its_own_window_is_waited_for_and_closing_it_is_a_cancel(
     device: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = device.frames(Source.FLATBED, options=(("show-ui", "yes"),))
-    assert isinstance(next(frames), Waiting)
+    assert isinstance(next(frames), UserTurn)
     (page,) = collected(frames)
     assert is_whole(page)
     monkeypatch.setenv("FAKEDS_CLOSES", "1")

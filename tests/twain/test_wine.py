@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
@@ -94,6 +95,20 @@ def test_devices_lists_it_with_what_it_can_do(wine: Wine) -> None:
     told = wine.dwtsvc("devices", "--json", "--capabilities", DEVICE)
     assert told.returncode == 0, told.stderr
     assert all(word in told.stdout for word in ("duplex", "feeder", "flatbed", "lineart", "brightness", "driver-data"))
+
+
+def test_the_drivers_own_settings_are_kept_in_a_profile(wine: Wine, tmp_path: Path) -> None:
+    def settings() -> str:
+        told = wine.dwtsvc("devices", "--json", "--capabilities", DEVICE)
+        return str(re.search(r'"driver-data".*?"value": "([^"]+)"', told.stdout, re.DOTALL)[1])  # type: ignore[index]
+
+    keys = (f"device={DEVICE}", "source=flatbed", "resolution=75", f"option.driver-data={settings()}")
+    saved = wine.dwtsvc("config", "profile", "save", "plain", *keys)
+    assert saved.returncode == 0, saved.stderr
+    made = tmp_path / "plain.png"
+    done = wine.dwtsvc("scan", "--profile", "plain", "-o", wine.windows(made))
+    assert done.returncode == 0, done.stderr
+    assert made.is_file()
 
 
 @pytest.mark.parametrize(
