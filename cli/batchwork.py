@@ -151,12 +151,12 @@ class Batch:
             self._recover()
         cache.prune(plan.paths.cache / "pages")
         with ExitStack() as ending:
+            ending.enter_context(self._stopping.listening())
             executor = pool.executor(wishes.executor, wishes.workers)
             ending.callback(executor.shutdown, wait=True, cancel_futures=True)
             looker = pool.ConfinedPool(1)
             ending.callback(looker.shutdown, wait=True, cancel_futures=True)
             ending.callback(self._drop_line)
-            ending.enter_context(self._stopping.listening())
             treatment = plan.treatment(elsewhere=pool.is_elsewhere(executor))
             self._intake = Intake(source, treatment, looker, self._fail)
             window = 2 * (wishes.workers or os.cpu_count() or 1)
