@@ -1,6 +1,7 @@
 """What PDF/A asks of a document beyond plain PDF: metadata said twice alike, and colours that mean something.
 
-Written by the rules of ISO 19005-2 and -3, level B; not validated by veraPDF.
+Written by the rules of ISO 19005-2 and -3, level B. The tests hold real files against those rules and, where it is
+installed, against Apache PDFBox Preflight, which knows PDF/A-1b; not validated by veraPDF.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dwtsvc.errors import BadArguments, InvalidOutput
 CONFORMANCES = {"pdfa-2b": 2, "pdfa-3b": 3}  # and the part of ISO 19005
 SHORTEST_SIDE = 3  # units of a page, by the limits of PDF/A
 ELSEWHERE = "Write a plain PDF, or draw its pages anew with --force-ocr; Ghostscript, too, converts most PDFs."
+PROFILE_VERSION = b"\x04\x20\0\0"  # the newest that PDF 1.7 knows: ICC.1:2004-10
 
 PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -79,7 +81,9 @@ def srgb_profile() -> bytes:
     """The ICC profile of sRGB, about 600 bytes. What is gray is measured by it too."""
     from PIL import ImageCms
 
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Little CMS says version 4.4, which PDF 1.7 does not know; what it uses is all of 4.2.
+    return made[:8] + min(made[8:12], PROFILE_VERSION) + made[12:]
 
 
 def output_intent(profile: int) -> bytes:
