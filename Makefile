@@ -32,9 +32,9 @@ storm: ## kill the service, its monitor and its workers while clients use it; AR
 	$(setup) test
 	@$(run) tests.faults.storm $(ARGS)
 
-storm-files: ## give files made to break their readers to every command that reads; ARGS="1000 7" is how many, and a seed
+storm-files: ## give files made to break their readers to all that reads; ARGS="1000 7 batches" is how many, a seed, a part
 	$(setup) test
-	@$(run) tests.faults.filestorm $(ARGS)
+	@$(run) tests.faults.storm_files $(ARGS)
 
 # mypy finds the command package by the name it is installed under, and new files at once, through this link.
 lint: ## check style, types, layers and spelling
