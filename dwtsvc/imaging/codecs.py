@@ -19,6 +19,7 @@ from dwtsvc.imaging.pdf import PdfWriter
 from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, bare, image_bands, plain, to_8bit
 from dwtsvc.imaging.png import write_png
 from dwtsvc.imaging.rows import Rows, page_bytes, raw_bands
+from dwtsvc.imaging.streams import jpeg_header, least_bytes
 from dwtsvc.imaging.tiff import TiffWriter
 from dwtsvc.model import Raster
 from dwtsvc.suffixes import FORMATS
@@ -268,6 +269,7 @@ def opened(
         raise _unreadable(name, error) from error
     with image:
         check_size(name, image.size, max_pixels)
+        _check_filled(name, image)
         try:
             yield image
         except DAMAGE as error:
@@ -279,6 +281,28 @@ def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     if size[0] * size[1] > max_pixels:
         why = f"{size[0]} x {size[1]} pixels, the limit is {max_pixels:,} in all"
         raise BadInput(f"'{name}' is too large", why=why)
+
+
+def _check_filled(name: str, image: Image.Image) -> None:
+    """Raise BadInput where a JPEG has too few bytes for the size that it states. libjpeg paints what is not there gray,
+    with a warning that Pillow does not pass on."""
+    file = getattr(image, "fp", None)
+    if image.format != "JPEG" or file is None:
+        return
+    at, size = file.tell(), file.seek(0, os.SEEK_END)
+    file.seek(0)
+    # Only one that could be is read, and it is small.
+    if size * 512 < image.width * image.height and _is_hollow(file.read()):
+        why = f"{size:,} bytes cannot hold {image.width} x {image.height} pixels"
+        raise BadInput(f"'{name}' is damaged or cut short", why=why)
+    file.seek(at)
+
+
+def _is_hollow(data: bytes) -> bool:
+    try:
+        return len(data) < least_bytes(jpeg_header(data))
+    except BadInput:  # coded in a way of which nothing is known
+        return False
 
 
 def _name_of(path_or_file: str | os.PathLike[str] | BinaryIO) -> str:

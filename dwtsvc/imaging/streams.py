@@ -79,6 +79,13 @@ def jpeg_raster(data: Jpeg, dpi: float) -> Raster:
     )
 
 
+def least_bytes(header: JpegHeader) -> int:
+    """The fewest bytes that coded data of such a JPEG can have: a bit for each block of the component that has most."""
+    most = max(across for across, _ in header.sampling), max(down for _, down in header.sampling)
+    blocks = -(-header.width // 8) * -(-header.height // 8) if most in header.sampling else 0
+    return blocks // 8
+
+
 def _start(data: Jpeg) -> int:
     if bytes(data[:3]) != b"\xff\xd8\xff":
         raise _not_jpeg("it does not begin as one")

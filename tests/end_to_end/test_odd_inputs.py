@@ -94,11 +94,20 @@ BAD: dict[str, tuple[str, str, str]] = {
     **dict.fromkeys(
         [
             *("empty.png", "bomb-too-large.png", "bomb-in-text.png", "bomb-in-profile.png", "huge.jpg", "huge.gif"),
-            *("huge.bmp", "huge.tiff", "endless.ppm", "short.png", "half.jpg", "no-end.jpg", "no-height.jpg"),
+            *(
+                "larger-than-its-data.jpg",
+                "huge.bmp",
+                "huge.tiff",
+                "endless.ppm",
+                "short.png",
+                "half.jpg",
+                "no-end.jpg",
+                "no-height.jpg",
+            ),
             *("lying.webp", "strip-beyond-the-end.tiff", "strip-too-short.tiff", "directory-beyond-the-end.tiff"),
             *("no-pixels.png", "words.pgm", "postscript.png", "picture-of-text.svg.png", "a-thousand-entries.tiff"),
             *("empty.pdf", "header-only.pdf", "no-pages.pdf", "no-page-tree.pdf", "page-tree-in-a-circle.pdf"),
-            *("reference-to-itself.pdf", "long-page.pdf"),
+            *("reference-to-itself.pdf", "long-page.pdf", "larger-than-its-data.jpg"),
         ],
         ("bad-input",) * 3,
     ),

@@ -358,3 +358,17 @@ def test_damage_is_not_hidden_by_a_memory_map_that_cannot_close(as_rows, picture
     (tmp_path / "rows").write_bytes(rows[:-1])
     with pytest.raises(PageDamaged), mapped_file(tmp_path / "rows") as mapped:
         Canvas().load(raster, mapped)
+
+
+@pytest.mark.parametrize("how", [{}, {"progressive": True}, {"optimize": True}, {"subsampling": 2}])
+def test_a_jpeg_with_fewer_bytes_than_its_size_takes_is_damaged_and_the_emptiest_page_is_not(how):
+    file = io.BytesIO()
+    Image.new("RGB", (2480, 3508), "white").save(file, "JPEG", quality=1, **how)
+    assert decode(io.BytesIO(file.getvalue())).size == (2480, 3508)
+    file = io.BytesIO()
+    Image.new("RGB", (80, 80), "white").save(file, "JPEG", **how)
+    small = bytearray(file.getvalue())
+    at = next(small.index(mark) for mark in (b"\xff\xc0", b"\xff\xc2") if mark in small) + 5
+    small[at : at + 4] = (9_000).to_bytes(2, "big") * 2
+    with pytest.raises(BadInput, match="cannot hold 9000 x 9000 pixels"):
+        decode(io.BytesIO(bytes(small)))
