@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dwtsvc import receipt
 from dwtsvc.errors import DwtsvcError
 from dwtsvc.paths import Paths
 from dwtsvc.pipeline.batchreport import Report, told
@@ -17,9 +18,11 @@ from dwtsvc.targets.outbox import Outbox, Waiting
 
 @dataclass(slots=True)
 class Finished:
-    """The results where they lie now, the lines of the report, and what went wrong with sending them on."""
+    """The results where they lie now, the files of dropped pages, the lines of the report, and what went wrong with
+    sending them on."""
 
     files: list[Path] = field(default_factory=list)
+    dropped: list[Path] = field(default_factory=list)
     lines: list[dict[str, object]] = field(default_factory=list)
     problems: list[DwtsvcError] = field(default_factory=list)
 
@@ -38,11 +41,13 @@ class Finisher:
             return done
         placed = dict(zip([made.staged for made in commit.files], publish(folder, commit), strict=True))
         done.files = [placed[made.staged] for made in commit.files if made.pages is not None]
+        beside = [placed[made.staged] for made in commit.files if made.pages is None]
+        done.dropped = [path for path in beside if path not in {receipt.beside(file) for file in done.files}]
         receipts = self._deliver(commit, placed, done.problems)
         self._run(commit, placed, done.problems)
         told_files = {
             "outputs": [str(path) for path in done.files],
-            "beside": [str(placed[made.staged]) for made in commit.files if made.pages is None],
+            "beside": [str(path) for path in beside],
             "delivered": not any(done.problems),
             "receipts": receipts,
             "problems": [told(error) for error in done.problems],
@@ -61,8 +66,8 @@ class Finisher:
             file = placed[each["file"]]
             facts = Facts(title=file.stem, pages=pages[each["file"]])
             try:
-                receipt = outbox.deliver(each["id"], each["target"], file, facts, self._carry)
-                receipts.append({"target": receipt.target, "location": receipt.location, "verified": receipt.verified})
+                sent = outbox.deliver(each["id"], each["target"], file, facts, self._carry)
+                receipts.append({"target": sent.target, "location": sent.location, "verified": sent.verified})
             except DwtsvcError as error:
                 problems.append(error)
         return receipts

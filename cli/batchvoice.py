@@ -17,8 +17,8 @@ class Voice:
         self.code = 0
         self.counts = {"done": 0, "skipped": 0, "failed": 0}
 
-    def done(self, lines: list[dict[str, Any]], files: list[Path], dropped: int) -> None:
-        """A stack is finished: its files, and how many pages were left out."""
+    def done(self, lines: list[dict[str, Any]], files: list[Path], dropped: int, aside: list[Path]) -> None:
+        """A stack is finished: its files, how many pages were left out, and the files that have those."""
         self.counts["done"] += len(lines)
         for line in lines if self._json else ():
             output.say_json({"event": "done", **line})
@@ -26,7 +26,9 @@ class Voice:
             for file in files:
                 output.say(shown(file))
         if dropped and not self._json:
-            self.note(f"{lines[0]['input']}: {dropped} page{'s' * (dropped != 1)} left out")
+            self.note(
+                f"{lines[0]['input']}: {dropped} page{'s' * (dropped != 1)} left out: {', '.join(map(shown, aside))}"
+            )
 
     def skipped(self, names: list[str]) -> None:
         self.counts["skipped"] += len(names)

@@ -266,7 +266,7 @@ class Batch:
         }
 
     def _tell(self, stack: Stack, finished: Finished, dropped: int) -> None:
-        self._voice.done(finished.lines, finished.files, dropped)
+        self._voice.done(finished.lines, finished.files, dropped, finished.dropped)
         for problem in finished.problems:
             self._voice.trouble(problem, stack.entries[0].name)
 
@@ -275,7 +275,7 @@ class Batch:
         for folder, commit in left_behind(self._plan.places.results):
             finished = self._finisher.finish(folder, commit)
             if finished.lines:
-                self._voice.done(finished.lines, finished.files, 0)
+                self._voice.done(finished.lines, finished.files, 0, [])
         self._unfinished = False
 
     # --- what becomes of inputs

@@ -58,6 +58,8 @@ class Target:
         suffix = Path(self.output).suffix.lower()
         if suffix not in BY_SUFFIX:
             hint = f"End its name in one of {', '.join(BY_SUFFIX)}, or give --format."
+            if not suffix:
+                hint += f" A folder, which gets a file for each input, ends in a slash: {self.output}/"
             raise BadArguments(f"What '{self.output}' is to be is not said", hint=hint)
         return BY_SUFFIX[suffix]
 

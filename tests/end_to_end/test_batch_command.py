@@ -144,6 +144,7 @@ def test_a_stack_is_split_named_and_what_was_left_out_can_be_had_back(place: Pla
 
     assert ran.code == 0, ran.err
     assert ran.lines == ["out/INV-7.pdf", "out/INV-8.pdf"]
+    assert "stack.pdf: 3 pages left out: out/quarantine/stack.dropped.pdf\n" in ran.err
     original = streams(path)
     assert streams(place / "out/INV-7.pdf") == [original[1]]
     assert streams(place / "out/INV-8.pdf") == [original[3], original[5]]

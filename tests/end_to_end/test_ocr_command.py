@@ -491,6 +491,13 @@ def test_what_makes_no_sense_is_refused(here: Place, words: list[str]) -> None:
     assert here.files() == ["gate.jpg"]
 
 
+def test_a_folder_that_is_not_there_and_has_no_slash_is_told_how_to_be_one(here: Place) -> None:
+    ran = here.run("ocr", "gate.jpg", "-o", "read")
+    assert ran.code == 2 and "ends in a slash: read/" in ran.err
+    assert here.run("ocr", "gate.jpg", "-o", "read/").code == 0
+    assert (here / "read" / "gate.pdf").is_file()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("target", ["out.pdf", "out/"])
 def test_an_interrupted_run_leaves_no_file_and_nothing_temporary(
