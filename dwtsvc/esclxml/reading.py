@@ -1,123 +1,44 @@
-"""eSCL documents and the records they stand for, both ways: what a scanner can do, how it is, what is asked of it.
+"""eSCL documents read: what a scanner can do, how it is, what is asked of it.
 
 Elements are found by their local names, because devices disagree about namespaces, and unknown ones are passed over.
-A document is read within limits and without a DTD, so that no entity is ever expanded. Lengths are millimetres in the
-records, and 1/300 inch in the documents.
+A document is read within limits and without a DTD, so that no entity is ever expanded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 from dwtsvc.errors import BadInput
-from dwtsvc.model import MM_PER_INCH, Area, Mode, Range, Source
+from dwtsvc.esclxml.records import (
+    JPEG,
+    MODES,
+    TUNINGS,
+    UNITS,
+    VERSION,
+    Description,
+    Input,
+    JobStatus,
+    Status,
+    Ticket,
+    Tuning,
+)
+from dwtsvc.model import Area, Mode, Range, Source
 
-SCAN = "http://schemas.hp.com/imaging/escl/2011/05/03"
-PWG = "http://www.pwg.org/schemas/2010/12/sm"
 MOST_BYTES = 1 << 20
 MOST_DEPTH = 32
 MOST_ELEMENTS = 20_000
 MOST_NAME = 128  # characters of a name, as people see it
 MOST_DPI = 19200
 MOST_LENGTH = 300 * 400  # 1/300 inch: no paper is longer than ten metres
-UNITS = 300 / MM_PER_INCH
-VERSION = "2.6"
-JPEG, PNG, PDF = "image/jpeg", "image/png", "application/pdf"
-
-_MODES = {"RGB24": Mode.COLOR, "Grayscale8": Mode.GRAY, "BlackAndWhite1": Mode.LINEART}
-_WORDS = {mode: word for word, mode in _MODES.items()}
 _INPUTS = {
     "PlatenInputCaps": Source.FLATBED,
     "AdfSimplexInputCaps": Source.FEEDER,
     "AdfDuplexInputCaps": Source.DUPLEX,
 }
-TUNINGS = {  # our names of what can be tuned, and the scanner's; "Support" at the end says what is allowed
-    "brightness": "Brightness",
-    "contrast": "Contrast",
-    "compression": "CompressionFactor",
-    "gamma": "Gamma",
-    "highlight": "Highlight",
-    "noise-removal": "NoiseRemoval",
-    "shadow": "Shadow",
-    "sharpen": "Sharpen",
-    "threshold": "Threshold",
-}
-
-for _prefix, _space in (("scan", SCAN), ("pwg", PWG)):
-    ElementTree.register_namespace(_prefix, _space)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """One place for paper: its modes, the MIME types of its documents, and its largest area in mm."""
-
-    source: Source
-    modes: tuple[Mode, ...]
-    formats: tuple[str, ...]
-    resolutions: tuple[int, ...] | Range
-    max_width: float
-    max_height: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """A number that can be set; `name` is a key of TUNINGS."""
-
-    name: str
-    minimum: int
-    maximum: int
-    normal: int
-    step: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """ScannerCapabilities. `uuid` is in small letters, or empty where the device tells none."""
-
-    version: str = VERSION
-    vendor: str = ""
-    model: str
-    serial: str = ""
-    uuid: str = ""
-    inputs: tuple[Input, ...]
-    tunings: tuple[Tuning, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobStatus:
-    """A job of the scanner; `path` is that of its address, `state` and `reasons` are the scanner's words."""
-
-    path: str
-    state: str
-    reasons: tuple[str, ...] = ()
-    completed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """ScannerStatus in the scanner's words: Idle, Processing...; `feeder` is ScannerAdfLoaded..., or empty."""
-
-    state: str
-    feeder: str = ""
-    jobs: tuple[JobStatus, ...] = ()
-    version: str = VERSION
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """ScanSettings: what is asked of a scanner. `format` is a MIME type; tunings are (key of TUNINGS, number)."""
-
-    source: Source
-    mode: Mode
-    resolution: int
-    format: str
-    area: Area | None = None
-    tunings: tuple[tuple[str, int], ...] = ()
-    version: str = VERSION
 
 
 class _Builder(ElementTree.TreeBuilder):
@@ -167,9 +88,6 @@ def clean(text: str | None) -> str:
     return " ".join(printable.split())[:MOST_NAME].strip()
 
 
-# -- reading -----------------------------------------------------------------------------------------------------
-
-
 def description(document: bytes) -> Description:
     """What ScannerCapabilities say. Raises BadInput, also when there is no place for paper that could be used."""
     tree = parse(document, "ScannerCapabilities")
@@ -216,7 +134,7 @@ def _inputs(tree: Element) -> Iterator[Input]:
 
 def _input(element: Element, source: Source, named: dict[str, Element]) -> Input | None:
     parts = [element, *(named[ref] for each in _all(element, "SettingProfile") if (ref := each.get("ref")) in named)]
-    modes = tuple(dict.fromkeys(_MODES[word] for word in _words(parts, "ColorMode") if word in _MODES))
+    modes = tuple(dict.fromkeys(MODES[word] for word in _words(parts, "ColorMode") if word in MODES))
     formats = tuple(word.lower() for word in _words(parts, "DocumentFormat", "DocumentFormatExt"))
     resolutions = _discrete(parts) or _range(parts)
     width, height = _number(element, "MaxWidth", MOST_LENGTH), _number(element, "MaxHeight", MOST_LENGTH)
@@ -289,7 +207,7 @@ def ticket(document: bytes) -> Ticket:
     source = Source.FLATBED
     if "feeder" in (_text(tree, "InputSource") or "").lower():
         source = Source.DUPLEX if clean(_text(tree, "Duplex")).lower() in ("true", "1") else Source.FEEDER
-    mode = _MODES.get(clean(_text(tree, "ColorMode")) or "RGB24")
+    mode = MODES.get(clean(_text(tree, "ColorMode")) or "RGB24")
     if mode is None:
         raise _bad(f"the colour mode '{clean(_text(tree, 'ColorMode'))}' is not known")
     return Ticket(
@@ -339,125 +257,3 @@ def _number(element: Element, name: str, most: int) -> int | None:
     """A number from 0 to `most`; None for anything else."""
     value = _signed(element, name)
     return value if value is not None and 0 <= value <= most else None
-
-
-# -- writing -----------------------------------------------------------------------------------------------------
-
-
-def description_document(told: Description) -> bytes:
-    """A description as ScannerCapabilities."""
-    tree = _root("ScannerCapabilities", told.version)
-    _add(tree, PWG, "MakeAndModel", f"{told.vendor} {told.model}".strip())
-    if told.vendor:
-        _add(tree, SCAN, "Manufacturer", told.vendor)
-    if told.serial:
-        _add(tree, PWG, "SerialNumber", told.serial)
-    if told.uuid:
-        _add(tree, SCAN, "UUID", told.uuid)
-    feeder = None
-    for each in told.inputs:
-        if each.source is Source.FLATBED:
-            _add_input(_add(tree, SCAN, "Platen"), "PlatenInputCaps", each)
-            continue
-        feeder = _add(tree, SCAN, "Adf") if feeder is None else feeder
-        _add_input(feeder, "AdfDuplexInputCaps" if each.source is Source.DUPLEX else "AdfSimplexInputCaps", each)
-    for tuning in told.tunings:
-        limits = _add(tree, SCAN, TUNINGS[tuning.name] + "Support")
-        for word, value in zip(
-            ("Min", "Max", "Normal", "Step"), (tuning.minimum, tuning.maximum, tuning.normal, tuning.step), strict=True
-        ):
-            _add(limits, SCAN, word, value)
-    return _bytes(tree)
-
-
-def _add_input(parent: Element, name: str, told: Input) -> None:
-    caps = _add(parent, SCAN, name)
-    for word, value in (("Width", told.max_width), ("Height", told.max_height)):
-        _add(caps, SCAN, f"Min{word}", 1)
-        _add(caps, SCAN, f"Max{word}", round(value * UNITS))
-    profile = _add(_add(caps, SCAN, "SettingProfiles"), SCAN, "SettingProfile")
-    modes, formats = _add(profile, SCAN, "ColorModes"), _add(profile, SCAN, "DocumentFormats")
-    for mode in told.modes:
-        _add(modes, SCAN, "ColorMode", _WORDS[mode])
-    for space, word in ((PWG, "DocumentFormat"), (SCAN, "DocumentFormatExt")):
-        for each in told.formats:
-            _add(formats, space, word, each)
-    _add_resolutions(_add(profile, SCAN, "SupportedResolutions"), told.resolutions)
-
-
-def _add_resolutions(parent: Element, resolutions: tuple[int, ...] | Range) -> None:
-    if isinstance(resolutions, Range):
-        limits = _add(parent, SCAN, "ResolutionRange")
-        for word in ("XResolutionRange", "YResolutionRange"):
-            part = _add(limits, SCAN, word)
-            for name, value in (
-                ("Min", resolutions.minimum),
-                ("Max", resolutions.maximum),
-                ("Normal", resolutions.nearest(300)),
-                ("Step", resolutions.step or 1),
-            ):
-                _add(part, SCAN, name, round(value))
-        return
-    discrete = _add(parent, SCAN, "DiscreteResolutions")
-    for dpi in resolutions:
-        one = _add(discrete, SCAN, "DiscreteResolution")
-        _add(one, SCAN, "XResolution", dpi)
-        _add(one, SCAN, "YResolution", dpi)
-
-
-def status_document(told: Status) -> bytes:
-    """A status as ScannerStatus."""
-    tree = _root("ScannerStatus", told.version)
-    _add(tree, PWG, "State", told.state)
-    if told.feeder:
-        _add(tree, SCAN, "AdfState", told.feeder)
-    jobs = _add(tree, SCAN, "Jobs") if told.jobs else tree
-    for each in told.jobs:
-        info = _add(jobs, SCAN, "JobInfo")
-        _add(info, PWG, "JobUri", each.path)
-        _add(info, PWG, "JobUuid", each.path.rpartition("/")[2])
-        _add(info, PWG, "ImagesCompleted", each.completed)
-        _add(info, PWG, "JobState", each.state)
-        reasons = _add(info, PWG, "JobStateReasons")
-        for reason in each.reasons:
-            _add(reasons, PWG, "JobStateReason", reason)
-    return _bytes(tree)
-
-
-def ticket_document(asked: Ticket) -> bytes:
-    """A ticket as ScanSettings."""
-    tree = _root("ScanSettings", asked.version)
-    if asked.area:
-        region = _add(_add(tree, PWG, "ScanRegions"), PWG, "ScanRegion")
-        _add(region, PWG, "ContentRegionUnits", "escl:ThreeHundredthsOfInches")
-        area = (("XOffset", asked.area.left), ("YOffset", asked.area.top))
-        for word, value in (*area, ("Width", asked.area.width), ("Height", asked.area.height)):
-            _add(region, PWG, word, round(value * UNITS))
-    _add(tree, PWG, "InputSource", "Platen" if asked.source is Source.FLATBED else "Feeder")
-    _add(tree, SCAN, "ColorMode", _WORDS[asked.mode])
-    _add(tree, PWG, "DocumentFormat", asked.format)
-    _add(tree, SCAN, "DocumentFormatExt", asked.format)
-    _add(tree, SCAN, "XResolution", asked.resolution)
-    _add(tree, SCAN, "YResolution", asked.resolution)
-    if asked.source is not Source.FLATBED:
-        _add(tree, SCAN, "Duplex", "true" if asked.source is Source.DUPLEX else "false")
-    for name, number in asked.tunings:
-        _add(tree, SCAN, TUNINGS[name], number)
-    return _bytes(tree)
-
-
-def _root(name: str, version: str) -> Element:
-    tree = Element(f"{{{SCAN}}}{name}")
-    _add(tree, PWG, "Version", version)
-    return tree
-
-
-def _add(parent: Element, space: str, name: str, text: object = None) -> Element:
-    child = SubElement(parent, f"{{{space}}}{name}")
-    child.text = None if text is None else str(text)
-    return child
-
-
-def _bytes(tree: Element) -> bytes:
-    document: bytes = ElementTree.tostring(tree, "UTF-8", xml_declaration=True)
-    return document
