@@ -11,7 +11,7 @@ from typer._click import Context
 from typer.core import TyperGroup
 
 from dwtsvc.imaging.pagecodes import PageCodes
-from dwtsvc_cli import choices
+from dwtsvc_cli import choices, options
 from dwtsvc_cli.barcodesheet import sheet
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def barcode(
             help="Also write each picture that has codes, with them framed: OUT.png, OUT-2.png...; {n} is the number.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")] = False,
+    force: options.Force = False,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each input.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but codes and errors.")] = False,
 ) -> None:

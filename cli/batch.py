@@ -96,8 +96,8 @@ def batch(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the page map; nothing is written.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each input.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is being done.")] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Work on many files: read, clean, split, name and send them on.
 

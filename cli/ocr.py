@@ -82,16 +82,14 @@ def ocr(
     executor: Annotated[
         str, typer.Option(metavar="dask://HOST:PORT", help="Work on the machines of a Dask scheduler.")
     ] = "",
-    force: Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")] = False,
+    force: options.Force = False,
     next_free: Annotated[
         bool, typer.Option("--next-free", help="Take the next free name where the file exists.")
     ] = False,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="Show progress; by default on a terminal only.")
-    ] = None,
+    progress: options.Progress = None,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each file written.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is being done.")] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Read the text of images and PDFs.
 

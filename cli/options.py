@@ -1,4 +1,4 @@
-"""Options that several commands have: what is done with pages, each declared once."""
+"""Options that several commands have, each declared once."""
 
 from __future__ import annotations
 
@@ -86,4 +86,10 @@ Workers = Annotated[
 ]
 Executor = Annotated[
     str, typer.Option(metavar="dask://HOST:PORT", help="Work on the machines of a Dask scheduler, not on this one.")
+]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say what is being done.")]
+Progress = Annotated[
+    bool | None, typer.Option("--progress/--no-progress", help="Show progress; by default on a terminal only.")
 ]

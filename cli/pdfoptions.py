@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dwtsvc_cli import options
+
 if TYPE_CHECKING:
     from dwtsvc_cli.pdffiles import Target
 
@@ -32,7 +34,7 @@ Password = Annotated[
         "--password", metavar="TEXT", help="What opens the PDF. Without it: DWTSVC_PDF_PASSWORD, or you are asked."
     ),
 ]
-Force = Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")]
+Force = options.Force
 NextFree = Annotated[bool, typer.Option("--next-free", help="Take the next free name where the file exists.")]
 Json = Annotated[bool, typer.Option("--json", help="A line of JSON for each result.")]
 Undoable = Annotated[

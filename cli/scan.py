@@ -123,16 +123,14 @@ def scan(
             autocompletion=choices.tiff_compression,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("-f", "--force", help="Replace files that exist.")] = False,
+    force: options.Force = False,
     next_free: Annotated[
         bool, typer.Option("--next-free", help="Take the next free name where the file exists: scan-2.pdf.")
     ] = False,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="Show progress; by default on a terminal only.")
-    ] = None,
+    progress: options.Progress = None,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each page, and one at the end.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is being done.")] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; no paper moves.")] = False,
     record: Annotated[
         str | None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dwtsvc_cli import options
+
 if TYPE_CHECKING:
     from dwtsvc.errors import DwtsvcError
     from dwtsvc.paths import Paths
@@ -52,7 +54,7 @@ def send(
         bool, typer.Option("--no-keep", help="Keep no copy of a file that could not be delivered.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each delivery.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Send files on to a folder, a web site, a store or a program.
 
