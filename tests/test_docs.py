@@ -160,6 +160,15 @@ def _pattern(line: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, text.split("..."))))
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_who_has_no_scanner_is_told_how_to_type_the_examples(document: Path) -> None:
+    """The examples run here on a machine whose setting `device` is the virtual scanner. That of a reader is not."""
+    scans = [example.command for block in blocks(document) if block in RUN for example in block.examples()]
+    scans = [command for command in scans if re.search(r"\bdwtsvc scan\b(?! --(?:undo|recover|resume))", command)]
+    without = [command for command in scans if not re.search(r"(?:-d|--device|--or-virtual|sane:)\b", command)]
+    assert not without or "export DWTSVC_DEVICE=virtual:adf" in document.read_text("utf-8"), without
+
+
 def test_an_example_that_goes_otherwise_is_noticed(tmp_path: Path) -> None:
     lies = ["$ dwtsvc --version   # exit 3\n", "$ dwtsvc --version\ndwtsvc 99\n", "$ dwtsvc no-such-command\n"]
     for number, text in enumerate(lies):
