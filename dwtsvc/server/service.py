@@ -116,9 +116,9 @@ class Service:
 
         return Developer(mode, PageEncoder("png", quality=self.settings.quality), self.settings.quality, compact=True)
 
-    def image_url(self, bucket: str, client: str, index: int) -> str:
-        """The address of an image of a client's buffer, good in an `<img>` for ten minutes."""
-        query = urlencode({"id": client, "index": index})
+    def image_url(self, bucket: str, client: str, index: int, image: str) -> str:
+        """The address of an image of a client's buffer, good in an `<img>` for ten minutes, also where others move."""
+        query = urlencode({"id": client, "index": index, "image": image})
         return self.token.signed(bucket, f"/dwt/dwt_{self.version.replace('.', '')}/img?{query}")
 
     def status(self) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from dwtsvc.server import classic
 from dwtsvc.server.classic import files as files_module
 from dwtsvc.server.classic import images, uploading
 from dwtsvc.server.gate.access import SCOPES, Caller, RouteTable, of_origin
+from dwtsvc.server.rest.jobs import begin
+from dwtsvc.server.rest.model import CreateJob, DeviceConfiguration
 from dwtsvc.server.rest.refusals import handlers
 from dwtsvc.server.service import Service
 from dwtsvc.version import __version__
@@ -38,8 +40,15 @@ OTHER = of_origin("https://b.example", SCOPES)
 class Page:
     """A page that calls the classic protocol with its own id."""
 
-    def __init__(self, client: TestClient[Any], callers: dict[str, Caller], caller: Caller, id: str = "1") -> None:
-        self.client, self.callers, self.caller, self.id = client, callers, caller, id
+    def __init__(
+        self,
+        client: TestClient[Any],
+        callers: dict[str, Caller],
+        caller: Caller,
+        id: str = "1",
+        service: Any = None,
+    ) -> None:
+        self.client, self.callers, self.caller, self.id, self.service = client, callers, caller, id, service
 
     def ask(self, method: str, status: int = 200, /, **params: object) -> Any:
         self.callers["now"] = self.caller
@@ -58,7 +67,7 @@ class Page:
     def load(self, *pictures: Image.Image, format: str = "png") -> list[str]:
         return [self.ask("LoadImage", file=packed(picture, format))[0][0] for picture in pictures]
 
-    def image(self, index: int, **size: int) -> Image.Image:
+    def image(self, index: int, **size: int | str) -> Image.Image:
         query = "&".join(f"{name}={value}" for name, value in {"id": self.id, "index": index, **size}.items())
         answer = self.get(f"/dwt/dwt_1/img?{query}")
         assert answer.status_code == 200, answer.text
@@ -100,7 +109,7 @@ def pages(tmp_path: Path) -> Iterator[Any]:
         await app(scope, receive, send)
 
     with TestClient(guarded) as client:  # type: ignore[arg-type]
-        yield lambda caller=SITE, id="1": Page(client, callers, caller, id)
+        yield lambda caller=SITE, id="1": Page(client, callers, caller, id, service)
     service.jobs.close()
     service.documents.close()
     service.confined.close()
@@ -391,6 +400,44 @@ def test_a_busy_scanner_and_a_wrong_wish_are_told(page: Page) -> None:
     assert page.ask("AcquireImage", 400, device="virtual:adf", config={"Resolution": 1})["code"] == -2113
     assert page.ask("AcquireImage", 423, device="virtual:adf?busy=1")["code"] == -1004
     assert page.ask("AcquireImage", 404, device="nonsense:1")["code"] == -1003
+
+
+def test_a_part_of_the_glass_is_scanned(page: Page) -> None:
+    frame = {"left": 1, "top": 1, "right": 3, "bottom": 2}
+    caps = {"exception": "fail", "capabilities": [{"capability": 4372, "curValue": frame}]}
+    page.ask("AcquireImage", device="virtual:flatbed", config={"Resolution": 100, "PixelType": 1}, caps=caps)
+    (image,) = page.ask("GetImages")
+    assert (image["width"], image["height"]) == (200, 100)
+    beyond = {**caps, "capabilities": [{"capability": 4372, "curValue": {**frame, "right": 99}}]}
+    assert page.ask("AcquireImage", 400, device="virtual:flatbed", caps=beyond)["error"] == "bad-arguments"
+
+
+def test_the_pages_of_a_job_are_taken_and_the_job_stays(page: Page) -> None:
+    body = CreateJob(config=DeviceConfiguration(Resolution=50), autoRun=False)
+    held = begin(page.service, SITE, "virtual:adf?pages=2&seed=31", body, None)
+    (ids,) = page.ask("AcquireImage", job=held.uid)
+    assert [each["id"] for each in page.ask("GetImages")] == ids and len(ids) == 2
+    (again,) = page.ask("AcquireImage", job=held.uid)
+    assert len(again) == 2 and held.job.state == "completed"
+    page.service.holdings.delete_job(held)
+    assert page.ask("AcquireImage", 410, job=held.uid)["error"] == "job-deleted"
+
+
+def test_nobody_takes_the_pages_of_anothers_job(page: Page, pages: Any) -> None:
+    held = begin(page.service, SITE, "virtual:adf?pages=1&seed=32", CreateJob(autoRun=False), None)
+    assert pages(OTHER).ask("AcquireImage", 404, job=held.uid)["error"] == "unknown-job"
+    page.service.holdings.delete_job(held)
+
+
+def test_an_image_that_is_named_by_its_id_is_shown_wherever_it_stands(page: Page) -> None:
+    first, second = page.load(picture(1), picture(2))
+    page.ask("MoveImage", source=0, target=1)
+    assert same(page.image(0, image=first), picture(1)) and same(page.image(0), picture(2))
+    url = next(each["url"] for each in page.ask("GetImages") if each["id"] == second)
+    page.ask("MoveImage", source=0, target=1)
+    assert same(Image.open(io.BytesIO(page.get(url).content)), picture(2))
+    page.ask("RemoveImages", indices=[0])
+    assert page.get(f"/dwt/dwt_1/img?id=1&index=0&image={first}").status_code == 404
 
 
 def test_empty_pages_can_be_left_out(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -50,6 +51,20 @@ def ocr_pro(page: Page, status: int = 200, /, **call: Any) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     said: dict[str, Any] = answer.json()
     return said
+
+
+def test_reading_tells_after_each_image_how_far_it_is(page: Page) -> None:
+    page.load(written(FIRST), written(SECOND))
+    page.callers["now"] = page.caller
+    call = {"id": "1", "params": {"indices": [0, 1], "language": "eng", "format": "text"}}
+    answer = page.client.post("/f/Recognize", json=call, headers={"Accept": "text/event-stream"})
+    told = [part.split("\ndata: ") for part in answer.text.strip().split("\n\n")]
+    assert [name.removeprefix("event: ") for name, _ in told] == ["progress", "progress", "result"]
+    assert json.loads(told[1][1]) == {"page": 2, "pages": 2}
+    assert FIRST in json.loads(told[2][1])["result"][0] and SECOND in json.loads(told[2][1])["result"][0]
+    call["params"] = {"indices": [7]}
+    wrong = page.client.post("/f/Recognize", json=call, headers={"Accept": "text/event-stream"}).text
+    assert wrong.startswith("event: error\n") and '"error":"unknown-item"' in wrong
 
 
 def test_text_is_recognized_in_every_format(page: Page, tmp_path: Path) -> None:

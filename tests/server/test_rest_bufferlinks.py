@@ -40,6 +40,18 @@ def test_an_image_of_a_buffer_is_read_at_full_size_and_with_its_edits(running: S
     assert read(running, 0, "whole").json() == []
 
 
+def test_an_image_is_read_by_its_id_when_another_one_took_its_place(running: Served) -> None:
+    made = httpx.post(f"{running.url}/f/LoadFile?id=moved", content=page_with_code(), timeout=60).json()
+    (id,) = made["result"][0]
+    empty = io.BytesIO()
+    Image.new("L", (400, 400), 255).save(empty, "png")
+    httpx.post(f"{running.url}/f/LoadFile?id=moved&insertAt=0", content=empty.getvalue(), timeout=60)
+    assert read(running, 0, "moved").json() == []
+    found = read(running, 0, f"moved&image={id}").json()
+    assert [code["barcodeText"] for code in found] == [TEXT]
+    assert read(running, 0, "moved&image=none").status_code == 404
+
+
 def test_what_is_no_image_of_this_buffer_is_not_found(running: Served) -> None:
     httpx.post(f"{running.url}/f/LoadFile?id=mine", content=page_with_code(), timeout=60)
     assert read(running, 0, "mine").status_code == 200
@@ -59,7 +71,7 @@ def test_what_is_no_image_of_this_buffer_is_not_found(running: Served) -> None:
 )
 def test_other_addresses_are_no_images_of_a_buffer(url: str) -> None:
     assert parse(url, "127.0.0.1:18622") is None
-    assert parse("http://127.0.0.1:18622/dwt/dwt_1/img?id=a&index=2", "127.0.0.1:18622") == ("a", 2)
+    assert parse("http://127.0.0.1:18622/dwt/dwt_1/img?id=a&index=2", "127.0.0.1:18622") == ("a", 2, "")
 
 
 def test_an_index_that_is_no_number_is_refused() -> None:

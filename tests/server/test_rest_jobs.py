@@ -269,6 +269,7 @@ def test_pages_before_a_fault_come_first_and_then_the_fault(play: Play) -> None:
             assert seen[2].json()["code"] == -1020 and seen[2].json()["error"] == "paper-jam"
         told = (await client.get(f"{JOBS}/{job}")).json()
         assert told["status"] == "faulted" and told["code"] == -1020 and told["pages"] == 2
+        assert told["error"] == "paper-jam"
         assert (await client.get(f"{JOBS}/{job}/content?type=image/png&page=1")).status_code == 200
         assert (await client.get(f"{JOBS}/{job}/content?type=image/png&page=2")).status_code == 204
 

@@ -8,6 +8,7 @@ no one schema describes their answers.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs
 
@@ -26,6 +27,7 @@ from dwtsvc.server.classic.methods import Group, Method
 from dwtsvc.server.gate import access
 from dwtsvc.server.gate.access import Access
 from dwtsvc.server.gate.heads import only_looks
+from dwtsvc.server.rest import progress
 from dwtsvc.version import __version__
 
 if TYPE_CHECKING:
@@ -105,20 +107,37 @@ def routes(service: Service) -> list[Any]:
 
     async def answer(request: Request[Any, Any, Any], method: Method, call: Call) -> Response[Any]:
         try:
-            result = await called(client_of(request, call.id), method, call.params)
+            client = client_of(request, call.id)
+            if method.told:
+                return await told(request, client, method, call)
+            result = await called(client, method, wanted(method, call.params))
         except DwtsvcError as error:
             return _refused(call, method.name, error)
         if isinstance(result, File):
             return Stream(saving.chunks(result.content, service.bridge), media_type=result.media_type)
         return _enveloped(call.id, method.name, result, call.cmdId)
 
-    async def called(client: Client, method: Method, params: Mapping[str, Any]) -> Any:
+    def wanted(method: Method, params: Mapping[str, Any]) -> Any:
         try:
-            wants = msgspec.convert(params, method.wants)
+            return msgspec.convert(params, method.wants)
         except msgspec.ValidationError as error:
             raise BadArguments(f"{method.name} cannot be called like this", why=str(error)) from None
+
+    async def told(request: Request[Any, Any, Any], client: Client, method: Method, call: Call) -> Response[Any]:
+        work = partial(method.call, client, wanted(method, call.params))
+        said = {"id": call.id, "method": method.name, "cmdId": call.cmdId}
+        found: Response[Any] = await progress.answered(
+            service,
+            request,
+            work,
+            answer=lambda result: _enveloped(call.id, method.name, result, call.cmdId),
+            result=lambda result: {**said, "result": result},
+        )
+        return found
+
+    async def called(client: Client, method: Method, wants: Any) -> Any:
         if method.awaited:
-            return await method.call(client, wants)  # type: ignore[misc]
+            return await method.call(client, wants)
         bridge = service.bridge
         run = bridge.outside if method.outside else bridge.confined if method.confined else bridge.run
         return await run(method.call, client, wants)

@@ -73,7 +73,7 @@ def _shown(client: Client, leaf: Leaf, index: int, place: int) -> dict[str, Any]
         "size": leaf.page.size,
         "tags": leaf.tags,
         "steps": [{"name": step.name, "values": step.values} for step in leaf.steps],
-        "url": client.service.image_url(client.bucket, client.id, place),
+        "url": client.service.image_url(client.bucket, client.id, place, leaf.id),
     }
 
 

@@ -28,6 +28,7 @@ def mount(table: RouteTable, service: Service) -> None:
 class Images:
     """Answers `?id=<client>&index=<n>&width=<w>&height=<h>`, with `ticks` or `t` to keep caches away.
 
+    With `image=<id of the image>` it is that one, wherever it stands by now, and never the one that took its place.
     Without a size, or with one that is larger than the page, it is the whole page as PNG; else it is fitted into the
     box with its aspect kept.
     """
@@ -55,7 +56,8 @@ class Images:
         buffer = holdings.open_buffer(*owner)
         if buffer is None:
             buffer = await self._service.bridge.run(holdings.buffer, *owner, create=False)
-        leaf = buffer.at(_number(query, b"index"))
+        image = query.get(b"image", b"").decode("latin-1")
+        leaf = buffer.leaf(image) if image else buffer.at(_number(query, b"index"))
         width, height = _box(leaf, _number(query, b"width", -1), _number(query, b"height", -1))
         thumbs = self._service.thumbs
         if found := thumbs.find(leaf, width, height):

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from dwtsvc.server.classic.client import Client
 from dwtsvc.server.gate.access import Access
 
 Result = list[Any]
@@ -35,16 +34,18 @@ class Indices(msgspec.Struct, frozen=True):
 class Method:
     """`call` is blocking and gets the client and what was sent as `params`; its docstring is the documentation.
 
-    `outside` says that it waits for a device or another machine, `confined` for a confined child.
+    `outside` says that it waits for a device or another machine, `confined` for a confined child. One that is `told`
+    works on page after page in such children, is called with a third argument, and says there how far it is.
     """
 
     name: str
     access: Access
     wants: type[msgspec.Struct]
-    call: Callable[[Client, Any], Result | Awaitable[Result]]
+    call: Callable[..., Result | Awaitable[Result]]
     awaited: bool = False
     outside: bool = False
     confined: bool = False
+    told: bool = False
 
 
 class Group(dict[str, Method]):
@@ -59,11 +60,12 @@ class Group(dict[str, Method]):
         awaited: bool = False,
         outside: bool = False,
         confined: bool = False,
-    ) -> Callable[[Callable[[Client, Wants], Any]], Callable[[Client, Wants], Any]]:
+        told: bool = False,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a function as a method; `awaited` says that it is a coroutine."""
 
-        def declare(call: Callable[[Client, Wants], Any]) -> Callable[[Client, Wants], Any]:
-            self[name] = Method(name, access, wants, call, awaited, outside, confined)
+        def declare(call: Callable[..., Any]) -> Callable[..., Any]:
+            self[name] = Method(name, access, wants, call, awaited, outside, confined, told)
             return call
 
         return declare

@@ -107,7 +107,8 @@ def _named(clients: Clients, caller: Caller, id: str, name: str, host: str) -> A
     """The image that is meant. Raises UnknownItem, and BadArguments for what could only be a file."""
     if address := _address(name, host):
         client = clients.find(caller, client_id(address["id"].encode()))
-        return Asked(name, client, client.buffer.at(_number(address["index"])))
+        image = address.get("image")
+        return Asked(name, client, client.buffer.leaf(image) if image else client.buffer.at(_number(address["index"])))
     client = clients.find(caller, id)
     if name.isascii() and name.isdigit():
         return Asked(name, client, client.leaf(_number(name)))

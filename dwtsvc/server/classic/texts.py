@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,8 @@ from dwtsvc.server.classic.files import LARGEST_BASE64
 from dwtsvc.server.classic.methods import Group, Indices, Result
 from dwtsvc.server.findings import ASKING
 from dwtsvc.server.gate.access import Access
-from dwtsvc.server.looks import Ask, Look
+from dwtsvc.server.looks import Ask, Found, Look
+from dwtsvc.server.rest.progress import Tell
 
 METHODS = Group()
 
@@ -36,8 +37,8 @@ def look(client: Client, leaf: Leaf) -> Look:
     return Look(leaf.page, lambda: client.content(leaf), leaf.steps)
 
 
-@METHODS.method("Recognize", Access.READ, Read, confined=True)
-def recognize(client: Client, wants: Read) -> Result:
+@METHODS.method("Recognize", Access.READ, Read, told=True)
+def recognize(client: Client, wants: Read, tell: Tell) -> Result:
     """The text of images, as `POST /api/process/ocr` gives it; pdf is base64."""
     if wants.format not in texts.MEDIA_TYPES:
         raise BadArguments(
@@ -45,16 +46,22 @@ def recognize(client: Client, wants: Read) -> Result:
         )
     ask = texts.asked(client.service.settings, wants.language, fast=wants.fast, rotate=wants.rotate)
     leaves = client.chosen(wants.indices)
-    return [shown(file_of(client, leaves, ask, wants.format), wants.format)]
+    return [shown(file_of(client, leaves, ask, wants.format, tell), wants.format)]
 
 
-def file_of(client: Client, leaves: Sequence[Leaf], ask: Ask, format: str) -> bytes:
-    """Images, read, as one file. Blocking. Raises BadInput, MissingDependency."""
+def file_of(client: Client, leaves: Sequence[Leaf], ask: Ask, format: str, tell: Tell = lambda *_: None) -> bytes:
+    """Images, read, as one file; `tell` hears of each of them. Blocking. Raises BadInput, MissingDependency."""
     looks = [look(client, leaf) for leaf in leaves]
-    found = client.service.findings.each(client.bucket, looks, ask)
+    found = _each(client.service.findings.each(client.bucket, looks, ask), len(looks), tell)
     if format != "pdf":
         return texts.file_of(found, format)
     return texts.searchable(zip(looks, found, strict=True), client.service.settings.quality)
+
+
+def _each(pages: Iterator[Found], all: int, tell: Tell) -> Iterator[Found]:
+    for number, page in enumerate(pages, 1):
+        tell(number, all)
+        yield page
 
 
 def shown(file: bytes, format: str) -> Any:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"/dwt/[^/]+/img")
 
 
-def parse(url: str, host: str) -> tuple[str, int] | None:
-    """The client id and the index from 0 of an image's address; None for any other address. `host` is the request's."""
+def parse(url: str, host: str) -> tuple[str, int, str] | None:
+    """The client id, the index from 0 and the id (or nothing) of an image's address; None for any other address.
+    `host` is the request's."""
     try:
         parts = urlsplit(url)
         query = parse_qs(parts.query, max_num_fields=32)
@@ -37,13 +38,16 @@ def parse(url: str, host: str) -> tuple[str, int] | None:
         return None
     if not re.fullmatch(r"[0-9]{1,9}", indices[0]):
         raise BadArguments("'index' must be a whole number")
-    return ids[0], int(indices[0])
+    return ids[0], int(indices[0]), query.get("image", [""])[0]
 
 
-def read(service: Service, bucket: str, client: str, index: int) -> Sheet:
-    """The image at an index of a client's buffer, with its edits. Blocking. Raises UnknownItem, PageDamaged."""
+def read(service: Service, bucket: str, client: str, index: int, image: str = "") -> Sheet:
+    """The image of an id, else at an index, of a client's buffer, with its edits. Blocking.
+
+    Raises UnknownItem, PageDamaged.
+    """
     buffer = service.holdings.buffer(bucket, client, create=False)
-    return _sheet(buffer.at(index), buffer.store)
+    return _sheet(buffer.leaf(image) if image else buffer.at(index), buffer.store)
 
 
 def _sheet(leaf: Leaf, store: PageStore) -> Sheet:

@@ -31,6 +31,7 @@ def info(held: Held) -> JobInfo:
         message=faults.message(error) if error else GOOD,
         pages=len(held.job.pages),
         cause=Cause(0, faults.why(error)) if error and faults.why(error) else UNSET,
+        error=error.word if error else UNSET,
     )
 
 

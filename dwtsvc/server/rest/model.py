@@ -99,11 +99,14 @@ class JobSummary(Struct):
 
 
 class JobInfo(Struct):
+    """`error` is the word for programs of what ended the job, as in `Problem`."""
+
     status: str
     code: int
     message: str
     pages: int
     cause: Cause | UnsetType = UNSET
+    error: str | UnsetType = UNSET
 
 
 class ChangeJob(Struct):
