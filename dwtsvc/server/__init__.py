@@ -29,7 +29,7 @@ def create_app(service: Service) -> Any:
     """Every face behind the guard. Raises where a route does not say who may use it."""
     from litestar import Litestar
 
-    from dwtsvc.server import classic, pages, rest
+    from dwtsvc.server import classic, pages, rest, sending
     from dwtsvc.server.classic import images
     from dwtsvc.server.gate import access, consent_routes
     from dwtsvc.server.guard import Guard
@@ -37,7 +37,7 @@ def create_app(service: Service) -> Any:
     from dwtsvc.server.rest.openapi import document
     from dwtsvc.server.rest.refusals import handlers
 
-    faces = (rest, dwtapi, classic, consent_routes, pages)
+    faces = (rest, dwtapi, classic, consent_routes, pages, sending)
     routes = [route for face in faces for route in face.routes(service)]
     app = Litestar(
         routes,

@@ -76,6 +76,7 @@ def targets(service: Running, scanned: str) -> list[str]:
         "/api/storage/documents",
         "/consent/decisions",
         "/web/devices",
+        "/web/targets",
         "/web/origins?origin=https://shop.example",
         "/DWTAPI/ScanJobs",
     ]

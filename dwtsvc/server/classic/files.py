@@ -140,10 +140,10 @@ def _where(client: Client, wants: Saved) -> Callable[..., Awaitable[Any]]:
     return client.service.bridge.confined if wants.ocr else client.service.bridge.run
 
 
-def saved(client: Client, wants: Saved) -> File:
-    """The file. Blocking."""
+def saved(client: Client, wants: Saved, on_page: Callable[[int], object] = lambda number: None) -> File:
+    """The file; `on_page` hears of each page that was read for it. Blocking."""
     encoder, leaves = _encoder(wants), client.chosen(wants.indices)
-    found = _texts(client, leaves, wants.ocr) if wants.ocr else ()
+    found = _texts(client, leaves, wants.ocr, on_page) if wants.ocr else ()
     content = saving.save(leaves, client.buffer.store, encoder, client.service.paths, found)
     return File(content, saving.MEDIA_TYPES[wants.type])
 
@@ -184,11 +184,11 @@ def _encoder(wants: Saved) -> PageEncoder:
     )
 
 
-def _texts(client: Client, leaves: Sequence[Leaf], languages: str) -> saving.Texts:
+def _texts(client: Client, leaves: Sequence[Leaf], languages: str, on_page: Callable[[int], object]) -> saving.Texts:
     """What is read on images, with their edits. Raises BadInput, MissingDependency."""
     looks = [Look(leaf.page, partial(client.content, leaf), leaf.steps) for leaf in leaves]
     ask = texts.asked(client.service.settings, languages)
-    return saving.kept(client.service.findings.each(client.bucket, looks, ask))
+    return saving.kept(client.service.findings.each(client.bucket, looks, ask), on_page)
 
 
 @METHODS.method("HTTPUpload", Access.UPLOAD, Uploaded, outside=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ class Method:
     name: str
     access: Access
     wants: type[msgspec.Struct]
-    call: Callable[..., Result | Awaitable[Result]]
+    call: Callable[..., Any]
     awaited: bool = False
     outside: bool = False
     confined: bool = False
