@@ -29,6 +29,15 @@ def check(token: Token, url: str) -> str | None:
     return token.check(path, query)
 
 
+def test_the_id_of_an_image_is_signed_too(ours: Token) -> None:
+    url = "/dwt/dwt_1/img?id=7&index=2&image=abc"
+    signed = ours.signed(SITE, url)
+    assert check(ours, signed) == SITE
+    for other in (signed.replace("image=abc", "image=abd"), signed.replace("&image=abc", "")):
+        assert check(ours, other) is None
+    assert check(ours, ours.signed(SITE, "/dwt/dwt_1/img?id=7&index=2") + "&image=abc") is None
+
+
 def test_the_token_is_made_once_has_256_bits_and_is_ours_alone(tmp_path: Path) -> None:
     first, second = Token(tmp_path / "token"), Token(tmp_path / "token")
     assert first.text == second.text and len(first.text) == 43

@@ -15,7 +15,7 @@ from dwtsvc.server.gate import private
 
 LONGEST = 600  # seconds that a signature may be good for
 _LENGTH = 43  # 256 bits in base64
-_SIGNED = ("id", "index", "page")  # what a query says of which image is meant; the rest (size, time) is free
+_SIGNED = ("id", "index", "page", "image")  # what a query says of which image is meant; the rest (size, time) is free
 
 
 class Token:
@@ -97,7 +97,8 @@ def _read(path: Path) -> bytes:
 
 def _meant(path: str, values: dict[str, str]) -> tuple[str, str]:
     """Which image a URL means: its address with the id, and its page."""
-    return f"{path}?{values.get('id', '')}", f"{values.get('index', '')}/{values.get('page', '')}"
+    said = [quote(values.get(name, ""), safe="") for name in ("index", "page", "image")]
+    return f"{path}?{values.get('id', '')}", "/".join(said if said[2] else said[:2])
 
 
 def _claimed(signature: str) -> tuple[int, str, str]:
