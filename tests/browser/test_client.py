@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,7 @@ def test_what_ends_a_job_is_thrown_after_its_good_pages(connected: Page) -> None
         catch (error) { return [pages, error.code, error.message, job.status]; }""",
         three_pages(),
     )
-    assert said[0] == [0] and said[1] == "scan-failed" and "jam" in said[2] and said[3] == "faulted"
+    assert said[0] == [0] and said[1] == "paper-jam" and "jam" in said[2] and said[3] == "faulted"
 
 
 def test_an_aborted_scan_is_canceled(connected: Page) -> None:
@@ -356,6 +357,7 @@ def test_addresses_of_images_show_them_and_are_renewed_in_time(connected: Page, 
         connected,
         "(await service.buffer()).addEventListener('change', ({ detail }) => { window.renewed = detail.action; })",
     )
+    time.sleep(1.1)  # a signature says the second in which it ends
     connected.clock.fast_forward(9 * 60_000)
     wait(connected, "window.renewed === 'urls'")
     after = connected.evaluate(shown)

@@ -11,6 +11,7 @@ from dwtsvc.buffer import Leaf
 from dwtsvc.errors import BadArguments
 from dwtsvc.formats import Data, PageEncoder
 from dwtsvc.server import parsing
+from dwtsvc.server.looks import Look
 from dwtsvc.server.rest import sheets
 from dwtsvc.server.rest.pagelinks import LOOPBACK
 from dwtsvc.server.rest.sheets import Sheet
@@ -46,8 +47,18 @@ def read(service: Service, bucket: str, client: str, index: int, image: str = ""
 
     Raises UnknownItem, PageDamaged.
     """
+    return _sheet(*_meant(service, bucket, client, index, image))
+
+
+def look(service: Service, bucket: str, client: str, index: int, image: str = "") -> Look:
+    """The same, to be read when its turn comes. Blocking. Raises UnknownItem."""
+    leaf, store = _meant(service, bucket, client, index, image)
+    return Look(leaf.page, sheets.reader(store, leaf.page), leaf.steps)
+
+
+def _meant(service: Service, bucket: str, client: str, index: int, image: str) -> tuple[Leaf, PageStore]:
     buffer = service.holdings.buffer(bucket, client, create=False)
-    return _sheet(buffer.leaf(image) if image else buffer.at(index), buffer.store)
+    return buffer.leaf(image) if image else buffer.at(index), buffer.store
 
 
 def _sheet(leaf: Leaf, store: PageStore) -> Sheet:

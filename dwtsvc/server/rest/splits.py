@@ -17,7 +17,7 @@ from dwtsvc.facts import PageFacts
 from dwtsvc.server import parsing, texts
 from dwtsvc.server.gate.access import Access, caller
 from dwtsvc.server.looks import Ask, Look
-from dwtsvc.server.rest import documents, pagelinks, progress, sheets
+from dwtsvc.server.rest import bufferlinks, documents, pagelinks, progress, sheets
 from dwtsvc.server.rest.body import strict
 from dwtsvc.server.rest.described import described, problems
 from dwtsvc.server.rest.documents import Password
@@ -91,7 +91,7 @@ def routes(service: Service) -> list[Any]:
             pages = service.holdings.job(bucket, wanted.jobuid).job.pages
             found = [Look(page, sheets.reader(service.store, page)) for page in pages]
         else:
-            found = [_linked(service, request, url) for url in wanted.sources or ()]
+            found = await service.bridge.run(_linked, service, request, wanted.sources or ())
         if not 0 < len(found) <= MOST_PAGES:
             raise BadArguments(f"{len(found)} pages cannot be split", hint=f"Name 1 to {MOST_PAGES}.")
         return found
@@ -107,11 +107,18 @@ def _check_may_edit(request: Req) -> None:
         )
 
 
-def _linked(service: Service, request: Req, url: str) -> Look:
-    link = pagelinks.parse(url, request.url.netloc)
+def _linked(service: Service, request: Req, urls: Sequence[str]) -> list[Look]:
+    """The pages at these addresses. Blocking."""
+    return [_of_url(service, caller(request).bucket, request.url.netloc, url) for url in urls]
+
+
+def _of_url(service: Service, bucket: str, host: str, url: str) -> Look:
+    if image := bufferlinks.parse(url, host):
+        return bufferlinks.look(service, bucket, *image)
+    link = pagelinks.parse(url, host)
     if link is None:
         raise UnknownItem("A source is no page of this service", hint="Take the url that next-page-info tells.")
-    page = pagelinks.find(service.holdings.job(caller(request).bucket, link.job).job, link)
+    page = pagelinks.find(service.holdings.job(bucket, link.job).job, link)
     return Look(page, sheets.reader(service.store, page))
 
 

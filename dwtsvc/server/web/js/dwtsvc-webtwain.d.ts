@@ -1,15 +1,18 @@
 import type { Device, Options } from "./dwtsvc/types.js";
 export type Ok = (...results: any[]) => void;
 export type Fail = (code: string, message: string) => void;
-export type DeviceConfiguration = Record<string, unknown> & {
+export type Wanted = {
     device?: string;
     IfAutoDiscardBlankpages?: boolean;
+    caps?: object;
 };
+export type DeviceConfiguration = Record<string, unknown> & Wanted;
 export type Buffer = import("./dwtsvc/buffer.js").Buffer;
 export type Service = import("./dwtsvc/service.js").Service;
 /** @typedef {(...results: any[]) => void} Ok */
 /** @typedef {(code: string, message: string) => void} Fail `code` is a word, see DwtsvcError */
-/** @typedef {Record<string, unknown> & {device?: string, IfAutoDiscardBlankpages?: boolean}} DeviceConfiguration */
+/** @typedef {{device?: string, IfAutoDiscardBlankpages?: boolean, caps?: object}} Wanted `caps` as the REST API has them */
+/** @typedef {Record<string, unknown> & Wanted} DeviceConfiguration */
 /** @typedef {import("./dwtsvc/buffer.js").Buffer} Buffer */
 /** @typedef {import("./dwtsvc/service.js").Service} Service */
 export declare const ImageType: {
@@ -84,8 +87,13 @@ export declare class WebTwain {
     /** @param {DeviceConfiguration} [configuration] @param {Ok} [ok] @param {Fail} [fail] */
     AcquireImage(configuration?: DeviceConfiguration, ok?: Ok, fail?: Fail): Promise<any>;
     /** Scan to the end of the buffer. @param {DeviceConfiguration} [configuration] */
-    AcquireImageAsync({ device, IfAutoDiscardBlankpages, ...given }?: DeviceConfiguration): Promise<boolean>;
-    CancelAllPendingTransfers(): Promise<any[]>;
+    AcquireImageAsync({ device, IfAutoDiscardBlankpages, caps, ...given }?: DeviceConfiguration): Promise<boolean>;
+    /** Stop the scan that runs for this object; false if none does. */
+    CancelAllPendingTransfers(): Promise<boolean>;
+    /** Scan this part of the glass from now on, in inches. @param {number} left @param {number} top @param {number} right @param {number} bottom */
+    SetImageLayout(left: number, top: number, right: number, bottom: number): boolean;
+    /** Scan all of the glass again. */
+    ResetImageLayout(): boolean;
     get HowManyImagesInBuffer(): number;
     get CurrentImageIndexInBuffer(): number;
     set CurrentImageIndexInBuffer(index: number);

@@ -7,10 +7,12 @@
 /** @import { Device, Options, ScanRequest, Which } from "./dwtsvc/types.js" */
 import { connect, upload } from "./dwtsvc.js";
 import { make, openDialog } from "./dwtsvc/prompt.js";
+import { spoken } from "./dwtsvc/texts.js";
 
 /** @typedef {(...results: any[]) => void} Ok */
 /** @typedef {(code: string, message: string) => void} Fail `code` is a word, see DwtsvcError */
-/** @typedef {Record<string, unknown> & {device?: string, IfAutoDiscardBlankpages?: boolean}} DeviceConfiguration */
+/** @typedef {{device?: string, IfAutoDiscardBlankpages?: boolean, caps?: object}} Wanted `caps` as the REST API has them */
+/** @typedef {Record<string, unknown> & Wanted} DeviceConfiguration */
 /** @typedef {import("./dwtsvc/buffer.js").Buffer} Buffer */
 /** @typedef {import("./dwtsvc/service.js").Service} Service */
 
@@ -18,6 +20,7 @@ export const ImageType = { BMP: 0, JPG: 1, TIF: 2, PNG: 3, PDF: 4, MULTIPAGE_PDF
 export const PixelType = { BW: 0, GRAY: 1, RGB: 2 };
 export const UploadDataFormat = { Binary: 0, Base64: 1 };
 const FILES = /** @type {const} */ ({ 0: "bmp", 1: "jpeg", 2: "tiff", 3: "png", 4: "pdf", 7: "pdf", 8: "tiff" });
+const MM = 25.4;
 const CONFIGURATION = ["PixelType", "Resolution", "IfFeederEnabled", "IfDuplexEnabled", "PageSize", "XferCount"];
 
 /**
@@ -38,6 +41,10 @@ export class WebTwain {
   /** @type {Device | undefined} */
   #device;
   #current = -1;
+  /** @type {import("./dwtsvc/types.js").Area | undefined} */
+  #area;
+  /** @type {AbortController | null} */
+  #stop = null;
   /** @type {Record<string, string>} */
   #fields = {};
   /** @type {Record<string, string>} */
@@ -117,7 +124,7 @@ export class WebTwain {
   }
 
   /** Let the user choose in a dialog; false if he closed it. @param {{title?: string, cancel?: string}} [texts] */
-  async SelectSourceAsync({ title = "Choose a scanner", cancel = "Cancel" } = {}) {
+  async SelectSourceAsync({ title = spoken().choose, cancel = spoken().cancel } = {}) {
     await this.GetDevicesAsync(undefined, true);
     const { dialog, close } = openDialog();
     const buttons = make("div", "");
@@ -139,17 +146,39 @@ export class WebTwain {
   }
 
   /** Scan to the end of the buffer. @param {DeviceConfiguration} [configuration] */
-  async AcquireImageAsync({ device, IfAutoDiscardBlankpages, ...given } = {}) {
+  async AcquireImageAsync({ device, IfAutoDiscardBlankpages, caps, ...given } = {}) {
     const own = Object.fromEntries(Object.entries(this).filter(([name]) => CONFIGURATION.includes(name)));
     const removeBlank = IfAutoDiscardBlankpages ?? this.IfAutoDiscardBlankpages;
     this.#tell("OnPreAllTransfers");
-    await this.buffer.scan({ device: device ?? this.#device?.device, config: { ...own, ...given } }, { removeBlank });
+    const config = { ...own, ...given };
+    const request = { device: device ?? this.#device?.device, config, area: this.#area, job: caps && { caps } };
+    this.#stop = new AbortController();
+    try {
+      await this.buffer.scan(request, { removeBlank, signal: this.#stop.signal });
+    } finally {
+      this.#stop = null;
+    }
     this.#tell("OnPostAllTransfers");
     return true;
   }
 
-  CancelAllPendingTransfers() {
-    return this.buffer.call("CancelAllPendingTransfers");
+  /** Stop the scan that runs for this object; false if none does. */
+  async CancelAllPendingTransfers() {
+    this.#stop?.abort();
+    return this.#stop !== null;
+  }
+
+  /** Scan this part of the glass from now on, in inches. @param {number} left @param {number} top @param {number} right @param {number} bottom */
+  SetImageLayout(left, top, right, bottom) {
+    const [x, y, width, height] = [left, top, right - left, bottom - top].map((each) => each * MM);
+    this.#area = { left: x, top: y, width, height };
+    return true;
+  }
+
+  /** Scan all of the glass again. */
+  ResetImageLayout() {
+    this.#area = undefined;
+    return true;
   }
 
   // ---- the buffer, as last seen ----

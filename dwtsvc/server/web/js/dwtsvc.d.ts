@@ -1,8 +1,11 @@
 import type { Options, Prompt } from "./dwtsvc/types.js";
 import { Service } from "./dwtsvc/service.js";
+export type Job = import("./dwtsvc/scanning.js").Job;
+export type Page = import("./dwtsvc/scanning.js").Page;
+/** @typedef {import("./dwtsvc/scanning.js").Job} Job */
+/** @typedef {import("./dwtsvc/scanning.js").Page} Page */
 export { DwtsvcError } from "./dwtsvc/errors.js";
 export { permission, PORTS } from "./dwtsvc/finding.js";
-export { Job, Page } from "./dwtsvc/scanning.js";
 export { Service } from "./dwtsvc/service.js";
 /**
  * Find the service, get the user's consent where it is needed, and stay connected. Call it from a click, because the

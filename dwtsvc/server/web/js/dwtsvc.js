@@ -8,9 +8,11 @@
 import { find } from "./dwtsvc/finding.js";
 import { Service } from "./dwtsvc/service.js";
 
+/** @typedef {import("./dwtsvc/scanning.js").Job} Job */
+/** @typedef {import("./dwtsvc/scanning.js").Page} Page */
+
 export { DwtsvcError } from "./dwtsvc/errors.js";
 export { permission, PORTS } from "./dwtsvc/finding.js";
-export { Job, Page } from "./dwtsvc/scanning.js";
 export { Service } from "./dwtsvc/service.js";
 
 /**

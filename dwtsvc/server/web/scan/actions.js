@@ -2,11 +2,10 @@
 
 import { t } from "./i18n.js";
 import { barrier, failed, say, toast } from "./notices.js";
-import * as service from "./service.js";
+import { buffer, split } from "./service.js";
 
 const DEEPEST = 200;
 const KEPT = "dwtsvc.history";
-const { buffer } = service;
 
 /** One thing done: `kind`, the `ids` of its pages, and what its kind needs. All of it is plain JSON. */
 const KINDS = {
@@ -133,7 +132,7 @@ export class Actions extends EventTarget {
   rotate = (angle, ids) => this.edit((indices) => buffer.rotate(angle, indices), ids);
   deskew = (ids) => this.edit((indices) => buffer.deskew(indices), ids);
   crop = (box, ids) => this.edit((indices) => buffer.crop(box, indices), ids);
-  erase = (box, ids) => this.edit((indices) => buffer.erase(box, indices), ids);
+  erase = (box, ids) => this.edit((indices) => buffer.erase({ ...box, fill: "#ffffff" }, indices), ids);
 
   adjust(brightness, contrast, ids) {
     const work = async (indices) => {
@@ -191,7 +190,7 @@ export class Actions extends EventTarget {
     try {
       for (const [at, page] of this.pages.list.entries()) {
         say(t("checking", { n: at + 1, all: this.pages.list.length }), { shown: true });
-        if (await buffer.isBlank(page.index)) blank.push(page.id);
+        if ((await buffer.isBlank(page.id)).blank) blank.push(page.id);
       }
     } catch (error) {
       return failed(error, () => this.removeBlanks());
@@ -202,9 +201,10 @@ export class Actions extends EventTarget {
 
   async split() {
     say(t("splitting"), { shown: true });
+    const onProgress = ({ page, pages }) => say(t("splitLooking", { n: page, all: pages }), { shown: true });
     try {
       const shown = this.pages.list;
-      const map = (await service.split(shown)).map((each, at) => ({ ...each, id: shown[at].id }));
+      const map = (await split(shown, { onProgress })).map((each, at) => ({ ...each, id: shown[at].id }));
       const stay = map.filter((each) => each.kept);
       const begins = stay.filter((each, at) => at > 0 && each.document !== stay[at - 1].document);
       const marked = new Set(shown.filter((page) => page.begins).map((page) => page.id));

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { barrier, failed, say, toast } from "./notices.js";
-import * as service from "./service.js";
+import { buffer } from "./service.js";
 
 export class Files {
   #depth = 0;
@@ -44,13 +44,12 @@ export class Files {
     for (const file of files) {
       say(t("loading", { name: file.name }), { shown: true });
       try {
-        await barrier(() => service.load(file));
+        await barrier(() => buffer.load(file));
       } catch (error) {
         failed(error);
         break;
       }
     }
-    await this.pages.grow().catch(failed);
     const n = this.pages.list.length - before;
     if (n > 0) {
       this.pages.announce();

@@ -151,12 +151,7 @@ export class Grid {
     }
     this.#describe(cell, page, index);
     const address = imageUrl(page, this.side);
-    // The address has the index, which changes when others move; the picture does not.
-    const stamp = `${page.id}.${page.version}.${this.side}`;
-    if (cell.address !== stamp && !fast) {
-      cell.address = stamp;
-      cell.image.src = address;
-    }
+    if (cell.address !== address && !fast) cell.image.src = cell.address = address;
   }
 
   #describe(cell, page, index) {

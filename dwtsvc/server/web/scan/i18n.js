@@ -101,6 +101,7 @@ const TEXTS = {
   divide: ["A new document begins here", "Hier beginnt ein neues Dokument"],
   split: ["Split at separator sheets", "An Trennblättern teilen"],
   splitting: ["Looking for separator sheets…", "Suche Trennblätter…"],
+  splitLooking: ["Looking for separator sheets: {n} of {all}", "Suche Trennblätter: {n} von {all}"],
   splitDone: ["1 document found.|{n} documents found.", "1 Dokument gefunden.|{n} Dokumente gefunden."],
   notice: ["Notice", "Hinweis"],
   dragging: ["1 page|{n} pages", "1 Seite|{n} Seiten"],
@@ -127,6 +128,18 @@ const TEXTS = {
   areaTop: ["Top (mm)", "Oben (mm)"],
   areaWidth: ["Width (mm)", "Breite (mm)"],
   areaHeight: ["Height (mm)", "Höhe (mm)"],
+  where: ["Where to", "Wohin"],
+  here: ["This computer", "Dieser Rechner"],
+  send: ["Send", "Senden"],
+  sendingTo: ["Sending to {name}…", "Wird an {name} gesendet…"],
+  sent: ["Sent to {name}: {where}", "An {name} gesendet: {where}"],
+  sentAlready: ["{name} has this file already: {where}", "{name} hat diese Datei schon: {where}"],
+  sentFiles: ["1 file sent to {name}.|{n} files sent to {name}.", "1 Datei an {name} gesendet.|{n} Dateien an {name} gesendet."],
+  readingPage: ["Reading page {n} of {all}…", "Seite {n} von {all} wird gelesen…"],
+  readNow: ["Read it", "Lesen"],
+  stopped: ["Cancelled.", "Abgebrochen."],
+  work: ["Progress", "Fortschritt"],
+  serviceBack: ["The service is back, with all pages.", "Der Dienst ist wieder da, mit allen Seiten."],
   saveTitle: ["Save the document", "Dokument speichern"],
   format: ["Format", "Format"],
   pdf: ["PDF", "PDF"],
@@ -171,7 +184,8 @@ const TEXTS = {
     "no-right-to-scanner": ["This user may not use the scanner.", "Dieser Benutzer darf den Scanner nicht verwenden.", "dwtsvc doctor tells how to get the right.", "dwtsvc doctor sagt, wie Sie das Recht bekommen."],
     "disk-full": ["The disk is full.", "Die Festplatte ist voll.", "Save and remove pages, or make room, then try again.", "Speichern und entfernen Sie Seiten oder schaffen Sie Platz und versuchen Sie es erneut."],
     "too-many": ["The pages take all the room they may.", "Die Seiten belegen allen Platz, den sie dürfen.", "Save and remove pages that you do not need any more.", "Speichern und entfernen Sie Seiten, die Sie nicht mehr brauchen."],
-    "service-gone": ["The service does not answer.", "Der Dienst antwortet nicht.", "Start it with: dwtsvc serve. Your pages are kept.", "Starten Sie ihn mit: dwtsvc serve. Ihre Seiten bleiben erhalten."],
+    "connection-lost": ["The service does not answer.", "Der Dienst antwortet nicht.", "Start it with: dwtsvc serve. Your pages are kept.", "Starten Sie ihn mit: dwtsvc serve. Ihre Seiten bleiben erhalten."],
+    "service-refused": ["The file did not arrive.", "Die Datei kam nicht an.", "{why}", "{why}"],
     "bad-input": ["This file cannot be read.", "Diese Datei lässt sich nicht lesen.", "Pictures (JPEG, PNG, TIFF, BMP, WebP, GIF) and PDF files can be opened.", "Bilder (JPEG, PNG, TIFF, BMP, WebP, GIF) und PDF-Dateien lassen sich öffnen."],
     "encrypted": ["This file needs a password.", "Diese Datei braucht ein Passwort.", "Open it elsewhere and save it without one.", "Öffnen Sie sie anderswo und speichern Sie sie ohne Passwort."],
     "too-large": ["This is too large.", "Das ist zu groß.", "Choose a lower resolution or a smaller file.", "Wählen Sie eine geringere Auflösung oder eine kleinere Datei."],
@@ -208,8 +222,8 @@ export function t(key, values = {}) {
 
 /** What happened and what to do, for an error of the service: our own words, else those of the service. */
 export function explained(error) {
-  const known = TEXTS.problem[error.word];
+  const known = TEXTS.problem[error.code];
   const at = LANGUAGES.indexOf(language);
-  if (!known) return { what: error.message || String(error.word ?? error), hint: "" };
-  return { what: known[at], hint: known[at + 2] };
+  if (!known) return { what: error.message || String(error), hint: error.hint ?? "" };
+  return { what: known[at], hint: filled(known[at + 2], { why: error.message }) };
 }

@@ -1,5 +1,6 @@
 // The scan page: brings its parts together, and knows which tools can be used now.
 
+import { DwtsvcError } from "/dwtsvc.js";
 import { Actions } from "./actions.js";
 import { appearance } from "./appearance.js";
 import { button, byId, el } from "./dom.js";
@@ -7,11 +8,11 @@ import { Files } from "./files.js";
 import { Grid } from "./grid.js";
 import { Hand, keyboard } from "./hand.js";
 import { t } from "./i18n.js";
-import { failed } from "./notices.js";
+import { failed, quiet, toast } from "./notices.js";
 import { Pages } from "./pages.js";
 import { Run } from "./run.js";
 import { Saver } from "./save.js";
-import { features } from "./service.js";
+import { connected, features, service } from "./service.js";
 import { Settings } from "./settings.js";
 import { Viewer } from "./viewer.js";
 
@@ -128,6 +129,7 @@ async function begin() {
   };
   document.addEventListener("visibilitychange", () => document.hidden || run.active || pages.refresh().catch(() => {}));
   await load();
+  service.addEventListener("state", heard);
   settings.begin();
   Object.assign(able, await features().catch(() => able));
   enable();
@@ -136,7 +138,7 @@ async function begin() {
 /** The pages that are here already; a service that does not answer is asked again when the person wishes. */
 async function load() {
   try {
-    await pages.refresh();
+    await Promise.all([connected(), pages.refresh()]);
     enable();
     document.documentElement.dataset.ready = "";
     await pages.tidy();
@@ -144,6 +146,14 @@ async function load() {
   } catch (error) {
     failed(error, load);
   }
+}
+
+/** The service went away, or is there again: what it holds may be other pages by now. */
+function heard({ detail: { state, error } }) {
+  if (state === "lost" && byId("problem").hidden) failed(error ?? new DwtsvcError("connection-lost"));
+  if (state !== "connected") return;
+  if (byId("problem").dataset.word === "connection-lost" && !byId("problem").querySelector("[data-retry]")) quiet();
+  pages.refresh().then(() => toast(t("serviceBack")), () => {});
 }
 
 begin();

@@ -44,16 +44,16 @@ export function quiet() {
 
 /** Tell what went wrong, what to do, and offer to do it again. False, so that it can end a promise. */
 export function failed(error, again = null) {
-  if (error.word === "cancelled") return false;
-  if (!error.word) console.error(error); // a fault of our own: with its trace
+  if (error.name === "AbortError") return false;
+  if (!error.code) console.error(error); // a fault of our own: with its trace
   const { what, hint } = explained(error);
   const more = hint ? el("p", { textContent: hint }) : null;
   const shut = button({ glyph: "close", label: t("close"), className: "quiet", on: { click: quiet } });
-  const retry = again && button({ glyph: "refresh", text: t("retry"), on: { click: () => (quiet(), again()) } });
+  const retry = again && button({ glyph: "refresh", text: t("retry"), data: { retry: "" }, on: { click: () => (quiet(), again()) } });
   const problem = document.querySelector("dialog[open] .problem") ?? byId("problem");
   problem.replaceChildren(icon("warn"), el("div", {}, el("p", { className: "what", textContent: what }), more), ...(retry ? [retry] : []), shut);
   shut.addEventListener("click", () => (problem.hidden = true));
-  problem.dataset.word = error.word ?? "";
+  problem.dataset.word = error.code ?? "";
   problem.hidden = false;
   return false;
 }

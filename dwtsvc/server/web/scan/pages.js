@@ -11,14 +11,7 @@ const today = () => Math.floor(Date.now() / DAY);
 const isRemoved = (page) => page.tags.some((tag) => tag.startsWith(REMOVED));
 const isOld = (page) => page.tags.some((tag) => tag.startsWith(REMOVED) && Number(tag.slice(REMOVED.length)) < today() - 1);
 
-/** A short text that changes with the edits of a page. */
-function version(steps) {
-  let hash = steps.length;
-  for (const letter of JSON.stringify(steps)) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0;
-  return (hash >>> 0).toString(36);
-}
-
-const known = (told) => ({ ...told, version: version(told.steps), begins: told.tags.includes(BEGINS) });
+const known = (image) => ({ ...image, begins: image.tags.includes(BEGINS) });
 
 /** Tells `change` when there are other pages, and `select` when other ones are selected. */
 export class Pages extends EventTarget {
@@ -32,24 +25,14 @@ export class Pages extends EventTarget {
 
   constructor() {
     super();
+    buffer.addEventListener("change", () => this.#show(buffer.images.map(known)));
     this.#others.onmessage = () => this.refresh().catch(() => {});
   }
 
   /** Ask for all pages anew. */
   async refresh() {
     this.#revision = localStorage.getItem("dwtsvc.revision");
-    this.#show((await buffer.list()).map(known));
-  }
-
-  /** Take over the pages that came at the end; how many. */
-  async grow() {
-    const count = await buffer.count();
-    if (count < this.all.length) return this.refresh().then(() => 0);
-    if (count === this.all.length) return 0;
-    const indices = Array.from({ length: count - this.all.length }, (_, at) => this.all.length + at);
-    const fresh = (await buffer.get(indices)).map(known);
-    if (fresh[0]?.index === this.all.length) this.#show([...this.all, ...fresh]); // two may have asked at once
-    return fresh.length;
+    await buffer.look();
   }
 
   /** Tell the other tabs of this browser. */
@@ -64,9 +47,8 @@ export class Pages extends EventTarget {
     return exclusively(async () => {
       if (this.#revision !== localStorage.getItem("dwtsvc.revision")) await this.refresh();
       try {
-        return await work();
+        return await buffer.together(work);
       } finally {
-        await this.refresh();
         this.announce();
       }
     });
@@ -111,7 +93,7 @@ export class Pages extends EventTarget {
   /** Delete for good what was removed before yesterday. */
   async tidy() {
     const old = this.all.filter(isOld).map((page) => page.index);
-    if (old.length) await this.change(() => buffer.forget(old));
+    if (old.length) await this.change(() => buffer.remove(old));
   }
 
   /** Bring the pages into an order of all ids with as few moves as there can be. */

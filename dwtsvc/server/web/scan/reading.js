@@ -2,8 +2,9 @@
 
 import { button, el } from "./dom.js";
 import { t } from "./i18n.js";
-import { say } from "./notices.js";
+import { failed, say } from "./notices.js";
 import * as service from "./service.js";
+import { Working } from "./working.js";
 
 async function copied(text) {
   await navigator.clipboard.writeText(text);
@@ -13,22 +14,27 @@ async function copied(text) {
 const copy = (text) => button({ glyph: "copy", text: t("copy"), className: "small", on: { click: () => copied(text) } });
 const line = (text) => el("p", { className: "hint", textContent: text });
 
-/** The parts of the panel; they are filled when the service has read the page. */
-export function contentPanel(page, features, failed) {
-  const text = el("div", { className: "found" }, line(t("reading")));
-  const codes = el("div", { className: "found" }, line(t("reading")));
-  if (features.ocr) fill(text, () => service.text(page), texts, failed);
+/** The parts of the panel; they are filled when the service has read the page. The signal ends that. */
+export function contentPanel(page, features, signal) {
+  const text = el("div", { className: "found" });
+  const codes = el("div", { className: "found" });
+  if (features.ocr) fill(text, (ended) => service.text(page, ended), texts, signal);
   else text.replaceChildren(line(t("noOcr")));
-  fill(codes, () => service.barcodes(page), barcodes, failed);
+  fill(codes, (ended) => service.barcodes(page, ended), barcodes, signal);
   return [el("h3", { textContent: t("textOf") }), text, el("h3", { textContent: t("barcodes") }), codes];
 }
 
-async function fill(place, ask, shown, failed) {
+async function fill(place, ask, shown, signal) {
+  const working = new Working(t("reading"));
+  const again = () => button({ glyph: "refresh", text: t("readNow"), className: "small", on: { click: () => fill(place, ask, shown, signal) } });
+  signal.addEventListener("abort", () => working.stop());
+  place.replaceChildren(working.root);
   try {
-    place.replaceChildren(...shown(await ask()));
+    place.replaceChildren(...shown(await ask(working.signal)));
   } catch (error) {
-    place.replaceChildren();
-    failed(error);
+    if (signal.aborted) return;
+    place.replaceChildren(...(working.signal.aborted ? [line(t("stopped"))] : []), again());
+    if (!working.signal.aborted) failed(error);
   }
 }
 

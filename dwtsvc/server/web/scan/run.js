@@ -9,7 +9,7 @@ import * as service from "./service.js";
 const PATIENCE = 3; // times that a busy scanner is asked again
 
 export class Run {
-  #job = null;
+  #stop = null;
   #stopped = false;
 
   constructor(pages, settings) {
@@ -49,6 +49,7 @@ export class Run {
     const before = this.pages.list.length;
     this.settings.paused = true;
     this.#stopped = false;
+    this.#stop = new AbortController();
     quiet();
     this.#progress(t("opening"), null);
     this.#enable();
@@ -60,7 +61,6 @@ export class Run {
     } catch (caught) {
       error = caught;
     }
-    await this.pages.grow().catch(() => 0);
     await this.#end(error, this.pages.list.length - before, again, focused);
   }
 
@@ -68,18 +68,18 @@ export class Run {
   async #patiently(work) {
     for (let turn = 0; turn < PATIENCE; turn += 1) {
       try {
-        return await work();
+        return await work(this.#how());
       } catch (error) {
-        if (error.word !== "scanner-busy" || this.#stopped) throw error;
+        if (error.code !== "scanner-busy" || this.#stopped) throw error;
       }
       await new Promise((done) => setTimeout(done, 500));
     }
-    return work();
+    return work(this.#how());
   }
 
   async #end(error, n, again, focused) {
     const held = document.activeElement === byId("cancel") || focused;
-    this.#job = null;
+    this.#stop = null;
     this.settings.paused = false;
     this.#enable();
     if (held) byId("scan").focus();
@@ -96,38 +96,32 @@ export class Run {
     else byId("running-bar").value = share;
   }
 
-  async #follow(events) {
-    for await (const event of events) {
-      if (event.jobuid) this.#job = event.jobuid;
-      if (event.kind === "progress") {
-        this.#progress(t("scanningPage", { n: event.page }), event.height ? event.rows / event.height : null);
-      }
-      if (event.kind === "page") this.#fetch();
-    }
-  }
-
-  /** The page is in the job; a moment later it is in the buffer, too. */
-  async #fetch() {
-    for (let turn = 0; turn < 40; turn += 1) {
-      if (await this.pages.grow().catch(() => 0)) return;
-      await new Promise((done) => setTimeout(done, 10 + 5 * turn));
-    }
+  /** What a scan is told: when to stop, and whom to tell how far it is. */
+  #how() {
+    const onProgress = ({ page, rows, height }) => this.#progress(t("scanningPage", { n: page }), height ? rows / height : null);
+    return { signal: this.#stop.signal, onProgress };
   }
 
   scan() {
-    return this.#during(() => this.#follow(service.scan(this.settings.device, this.settings.wanted)), () => this.scan());
+    const scan = (how) => service.scan(this.settings.device, this.settings.wanted, how);
+    return this.#during(scan, () => this.scan());
   }
 
   /** Go on showing a scan that was running when the page was loaded. */
   async resume() {
     const job = await service.running();
-    if (job && !this.active) await this.#during(() => this.#follow(service.watch(job.jobuid)), () => this.scan());
+    if (!job || this.active) return;
+    const follow = (how) => {
+      how.signal.addEventListener("abort", () => job.cancel().catch(failed));
+      return service.buffer.follow(job, how);
+    };
+    await this.#during(follow, () => this.scan());
   }
 
-  async cancel() {
+  cancel() {
     this.#stopped = true;
     this.#progress(t("cancel"), null);
-    await service.cancel(this.#job).catch(failed);
+    this.#stop?.abort();
   }
 
   /** Look at the glass, and scan a part of it. */
@@ -163,14 +157,15 @@ export class Run {
     const wanted = area.measured;
     root.close();
     const whole = { ...settings, source: "glass", size: "whole" };
-    const scan = () => (area.isWhole ? this.#follow(service.scan(this.settings.device, whole)) : service.scanArea(this.settings.device, settings, wanted));
+    const { device } = this.settings;
+    const scan = (how) => (area.isWhole ? service.scan(device, whole, how) : service.scanArea(device, settings, wanted, how));
     const again = () => this.#during(scan, again);
     return again();
   }
 }
 
 async function framed(place, { url, width, height }) {
-  const image = el("img", { src: new URL(url).pathname + new URL(url).search, alt: t("previewAlt"), draggable: false });
+  const image = el("img", { src: url, alt: t("previewAlt"), draggable: false });
   await image.decode();
   place.replaceChildren(image);
   return new Area(place, image, { width, height });

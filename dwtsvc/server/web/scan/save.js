@@ -1,9 +1,10 @@
-// The dialog that saves the pages as a file.
+// The dialog that makes files of the pages: for this computer, or for a target that the owner of the service has set up.
 
 import { button, byId, dialog, el } from "./dom.js";
 import { locale, t } from "./i18n.js";
 import { barrier, failed, toast } from "./notices.js";
 import * as service from "./service.js";
+import { Working } from "./working.js";
 
 const ENDINGS = { pdf: "pdf", searchable: "pdf", pdfa: "pdf", tiff: "tif", jpeg: "jpg", png: "png" };
 const SINGLE = ["jpeg", "png"]; // one file for each page
@@ -19,30 +20,41 @@ export function usualName() {
 const fileName = (text) => text.replace(/[\\/:*?"<>|\p{Cc}]+/gu, "-").replace(/^[. ]+|[. ]+$/g, "").slice(0, 120) || "scan";
 
 export class Saver {
+  #opening = false;
+
   constructor(pages, features) {
     Object.assign(this, { pages, features });
   }
 
-  open() {
+  async open() {
+    if (this.#opening || this.root?.isConnected) return;
+    this.#opening = true;
+    const targets = await service.targets().catch(() => []); // without them there is still this computer
+    this.#opening = false;
     const kept = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
     const formats = Object.keys(ENDINGS).filter((each) => this.features.ocr || !NEED_OCR.includes(each));
     const format = formats.includes(kept.format) ? kept.format : "pdf";
     const name = el("input", { type: "text", name: "name", value: byId("name").value || usualName(), maxLength: 120, required: true, autocomplete: "off" });
+    this.place = el("div", { className: "place", hidden: true });
     const form = el(
       "form",
       { method: "dialog", className: "save" },
-      el("label", { className: "field" }, el("span", { textContent: t("documentName") }), name),
+      field("documentName", name),
       el("fieldset", { className: "field" }, el("legend", { textContent: t("format") }), el("div", { className: "cards" }, ...formats.map((each) => card(each, each === format)))),
       el("fieldset", { className: "field" }, el("legend", { textContent: t("which") }), el("div", { className: "segments" }, ...this.#scopes())),
-      this.#quality(kept.quality ?? "normal"),
+      el("div", { className: "pair" }, this.#quality(kept.quality ?? "normal"), this.#where(targets, kept.where)),
       el("section", { className: "problem", hidden: true, aria: { role: "alert" } }),
+      this.place,
       this.#buttons(),
     );
+    form.addEventListener("change", () => this.#label(form));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#save(new FormData(form));
+      this.#begin(new FormData(form));
     });
     this.root = dialog({ title: t("saveTitle"), className: "form" }, form);
+    this.root.addEventListener("close", () => this.working?.stop());
+    this.#label(form);
     name.select();
   }
 
@@ -59,36 +71,67 @@ export class Saver {
 
   #quality(chosen) {
     const options = ["small", "normal", "best"].map((each) => el("option", { value: each, textContent: t(each), selected: each === chosen }));
-    return el("label", { className: "field" }, el("span", { textContent: t("quality") }), el("select", { name: "quality" }, ...options));
+    return field("quality", el("select", { name: "quality" }, ...options));
+  }
+
+  #where(targets, chosen) {
+    if (!targets.length) return null;
+    const options = targets.map((each) => el("option", { value: each, textContent: each, selected: each === chosen }));
+    return field("where", el("select", { name: "where" }, el("option", { value: "", textContent: t("here") }), ...options));
   }
 
   #buttons() {
     this.go = button({ glyph: "save", text: t("save"), className: "primary", type: "submit" });
-    const leave = button({ text: t("cancel"), on: { click: () => this.root.close() } });
-    return el("div", { className: "buttons" }, this.go, leave);
+    this.leave = button({ text: t("cancel"), on: { click: () => this.root.close() } });
+    return el("div", { className: "buttons" }, this.go, this.leave);
   }
 
-  async #save(data) {
-    const [format, quality, name] = [data.get("format"), data.get("quality"), data.get("name").trim()];
-    localStorage.setItem(KEPT, JSON.stringify({ format, quality }));
+  #label(form) {
+    this.go.lastChild.textContent = t(form.elements.where?.value ? "send" : "save");
+  }
+
+  #begin(data) {
+    const [format, quality, target] = [data.get("format"), data.get("quality"), data.get("where") ?? ""];
+    const name = data.get("name").trim();
+    localStorage.setItem(KEPT, JSON.stringify({ format, quality, where: target }));
     byId("name").value = name;
     byId("name").dispatchEvent(new Event("change"));
     const parts = this.#parts(data.get("which"), format);
-    this.go.disabled = true;
-    this.go.lastChild.textContent = t("saving");
+    const files = parts.map((part, at) => ({ part, title: parts.length > 1 ? `${name} ${at + 1}` : name, delivery: newId() }));
+    return this.#make({ files, format, quality, target, done: [] });
+  }
+
+  /** Make the files that are left; after an error the rest of them when it is tried again. */
+  async #make(work) {
+    const working = (this.working = new Working(t("saving")));
+    this.place.replaceChildren(working.root);
+    this.#busy(true);
     try {
-      for (const [at, part] of parts.entries()) {
-        const title = parts.length > 1 ? `${name} ${at + 1}` : name;
-        const blob = await barrier(() => service.save(part, { format, quality, title }));
-        download(blob, `${fileName(title)}.${ENDINGS[format]}`);
-      }
+      for (const each of work.files.slice(work.done.length)) work.done.push(await barrier(() => this.#file(each, work, working)));
       this.root.close();
-      toast(parts.length > 1 ? t("savedFiles", { n: parts.length }) : t("saved", { name: `${fileName(name)}.${ENDINGS[format]}` }));
+      toast(told(work));
     } catch (error) {
-      failed(error, () => this.#save(data));
-      this.go.disabled = false;
-      this.go.lastChild.textContent = t("save");
+      this.#busy(false);
+      if (this.root.isConnected) failed(error, () => this.#make(work));
     }
+  }
+
+  #busy(yes) {
+    this.place.hidden = !yes;
+    this.go.disabled = yes;
+    this.leave.hidden = yes;
+  }
+
+  /** One file, saved or sent. */
+  async #file({ part, title, delivery }, { format, quality, target }, working) {
+    const { signal } = working;
+    const last = target ? t("sendingTo", { name: target }) : t("saving");
+    const onProgress = ({ page, pages }) => (page < pages ? working.tell(t("readingPage", { n: page + 1, all: pages }), page / pages) : working.tell(last));
+    const wanted = { format, quality, title };
+    if (target) return service.send(part, wanted, { target, delivery, name: fileName(title), onProgress, signal });
+    const file = `${fileName(title)}.${ENDINGS[format]}`;
+    download(await service.save(part, wanted, { onProgress, signal }), file);
+    return file;
   }
 
   /** The pages of each file. */
@@ -99,6 +142,18 @@ export class Saver {
     return which === "documents" ? documents : [chosen];
   }
 }
+
+const newId = () => crypto.randomUUID().replaceAll("-", "");
+
+/** What became of the files, in words. */
+function told({ done, target }) {
+  const n = done.length;
+  if (!target) return n > 1 ? t("savedFiles", { n }) : t("saved", { name: done[0] });
+  if (n > 1) return t("sentFiles", { n, name: target });
+  return t(done[0].already_there ? "sentAlready" : "sent", { name: target, where: done[0].location });
+}
+
+const field = (key, input) => el("label", { className: "field" }, el("span", { textContent: t(key) }), input);
 
 function card(format, checked) {
   return el(

@@ -6,11 +6,11 @@ import { say, toast } from "./notices.js";
 import * as service from "./service.js";
 
 const USUAL = { source: "auto", mode: "color", dpi: 300, size: "whole", skipBlank: false };
-const PAPERS = { a4: "A4", letter: "Letter", legal: "Legal", a5: "A5", a3: "A3", a6: "A6" };
+const PAPERS = ["A4", "Letter", "Legal", "A5", "A3", "A6", "B4", "B6", "Executive"];
 const DPIS = [75, 100, 150, 200, 300, 400, 600, 1200];
 const OWN = { text: { mode: "gray", dpi: 200, size: "whole" }, photo: { mode: "color", dpi: 600, size: "whole", source: "glass" } };
 const LOOK_EVERY = 15_000; // milliseconds
-const ANYTHING = { feeder: true, duplex: true, modes: ["bw", "gray", "color"], resolutions: null, least: 75, most: 1200, papers: Object.keys(PAPERS) };
+const ANYTHING = { feeder: true, duplex: true, modes: ["bw", "gray", "color"], resolutions: null, least: 75, most: 1200, pageSizes: PAPERS };
 
 const kept = (name, otherwise) => {
   try {
@@ -118,8 +118,7 @@ export class Settings extends EventTarget {
 
   async #ask(id) {
     try {
-      const able = await service.capabilities(id);
-      able.most = Math.min(able.most ?? 1200, 1e6); // JSON knows no infinity
+      const able = await service.abilities(id);
       this.#asked.set(id, able);
       keep(`dwtsvc.able:${id}`, able);
       if (this.device === id) this.able = able;
@@ -145,7 +144,7 @@ export class Settings extends EventTarget {
       source: this.#sources().includes(value.source) ? value.source : "auto",
       mode: this.able.modes.includes(value.mode) ? value.mode : (this.able.modes.at(-1) ?? value.mode),
       dpi: near(this.#dpis(), value.dpi),
-      size: this.able.papers.includes(value.size) ? value.size : "whole",
+      size: this.able.pageSizes.includes(value.size) ? value.size : "whole",
     };
   }
 
@@ -155,7 +154,7 @@ export class Settings extends EventTarget {
 
   #dpis() {
     const { resolutions, least, most } = this.able;
-    if (!resolutions) return DPIS.filter((each) => each >= least && each <= most);
+    if (!resolutions) return DPIS.filter((each) => each >= (least ?? 0) && each <= (most ?? Infinity));
     const usual = resolutions.filter((each) => DPIS.includes(each));
     return usual.length ? usual : resolutions;
   }
@@ -170,7 +169,7 @@ export class Settings extends EventTarget {
     this.#segments("source", this.#sources());
     this.#segments("mode", ["color", "gray", "bw"].filter((each) => this.able.modes.includes(each)));
     options(byId("dpi"), this.#dpis().map((n) => [String(n), t("dpi", { n })]), String(wanted.dpi));
-    options(byId("size"), [["whole", t("whole")], ...this.able.papers.map((each) => [each, PAPERS[each]])], wanted.size);
+    options(byId("size"), [["whole", t("whole")], ...PAPERS.filter((each) => this.able.pageSizes.includes(each)).map((each) => [each, each])], wanted.size);
     byId("skip-blank").checked = wanted.skipBlank;
     this.#drawProfiles();
   }

@@ -3,7 +3,7 @@
 import { Area } from "./area.js";
 import { button, dialog, el } from "./dom.js";
 import { t } from "./i18n.js";
-import { failed, say } from "./notices.js";
+import { say } from "./notices.js";
 import { imageUrl } from "./service.js";
 import { contentPanel } from "./reading.js";
 
@@ -13,6 +13,7 @@ export class Viewer {
   #zoom = 0;
   #area = null;
   #panel = null;
+  #reading = null;
 
   constructor(pages, actions, features) {
     Object.assign(this, { pages, actions, features });
@@ -34,7 +35,10 @@ export class Viewer {
     this.root = dialog({ title: "", className: "viewer" }, this.bar, problem, body);
     this.heading = this.root.querySelector("h2");
     this.root.addEventListener("keydown", (event) => this.#key(event));
-    this.root.addEventListener("close", () => this.closed?.(this.id));
+    this.root.addEventListener("close", () => {
+      this.#reading?.abort();
+      this.closed?.(this.id);
+    });
     new ResizeObserver(() => this.#size()).observe(this.view);
     this.#show();
     this.view.focus();
@@ -92,7 +96,7 @@ export class Viewer {
     this.heading.textContent = where;
     this.view.setAttribute("aria-label", where);
     this.image.alt = where;
-    const shown = `${page.id}.${page.version}`;
+    const shown = page.url;
     if (this.shown && this.shown !== shown) this.#toggle(this.#panel === "content" ? "content" : null, true);
     this.shown = shown;
     this.#size();
@@ -152,6 +156,7 @@ export class Viewer {
   #toggle(name, again = false) {
     this.#area?.remove();
     this.#area = null;
+    this.#reading?.abort(); // nobody looks at what is read there
     this.image.style.filter = "";
     this.#panel = !again && name === this.#panel ? null : name;
     this.side.hidden = !this.#panel;
@@ -187,7 +192,8 @@ export class Viewer {
   }
 
   _content() {
-    return contentPanel(this.page, this.features, failed);
+    this.#reading = new AbortController();
+    return contentPanel(this.page, this.features, this.#reading.signal);
   }
 
   #buttons(act) {

@@ -1,6 +1,10 @@
-import type { Box, Image, Loading, Named, Reading, Saving, ScanRequest, Target, Which } from "./types.js";
+import type { Box, Image, Loading, Named, Progress, Reading, Saving, ScanRequest, Target, Which } from "./types.js";
+import type { Job } from "./scanning.js";
 import type { Service } from "./service.js";
-/** Event `change`: `images` is another list; `detail.action` is the method behind it, or `scan`, `load`, `look`, `urls`. */
+/**
+ * Event `change`: `images` is another list; `detail.action` is the method behind it, or `scan`, `load`, `look`, `urls`,
+ * `together`.
+ */
 export declare class Buffer extends EventTarget {
     #private;
     id: string;
@@ -18,6 +22,8 @@ export declare class Buffer extends EventTarget {
     call(method: string, params?: object, signal?: AbortSignal): Promise<any[]>;
     /** See what is in the buffer. */
     look(action?: string): Promise<Image[]>;
+    /** See whether there are more images than before; how many. That is less work than to look at all. */
+    grow(action?: string): Promise<number>;
     /** The address of an image in a box of pixels, for an `<img>`. @param {Image} image */
     thumbnail: (image: Image, width?: number, height?: number) => string;
     /**
@@ -33,14 +39,24 @@ export declare class Buffer extends EventTarget {
     /**
      * Scan into the buffer; `change` tells the pages as they come.
      * @param {ScanRequest} [request]
-     * @param {{at?: number, removeBlank?: boolean, signal?: AbortSignal}} [options] the signal stops the scan
+     * @param {{at?: number, removeBlank?: boolean, onProgress?: (progress: Progress) => void, signal?: AbortSignal}} [options]
+     *   the signal stops the scan
      * @returns {Promise<string[]>} the ids of the new images
      */
-    scan(request?: ScanRequest, { at, removeBlank, signal }?: {
+    scan(request?: ScanRequest, { at, removeBlank, onProgress, signal }?: {
         at?: number;
         removeBlank?: boolean;
+        onProgress?: (progress: Progress) => void;
         signal?: AbortSignal;
     }): Promise<string[]>;
+    /**
+     * Go on showing a scan into the buffer that was begun before the page was loaded again: one of `service.jobs()`.
+     * @param {Job} job
+     * @param {{onProgress?: (progress: Progress) => void}} [options]
+     */
+    follow(job: Job, { onProgress }?: {
+        onProgress?: (progress: Progress) => void;
+    }): Promise<void>;
     /**
      * Load files with all their pages: BMP, JPEG, PNG, TIFF, WebP, GIF, PDF, 64 MiB each.
      * @param {Blob | ArrayBuffer | Iterable<Blob>} files
@@ -147,20 +163,27 @@ export declare class Buffer extends EventTarget {
     /** Degrees clockwise that make images upright. @param {Which} [which] */
     orientation: (which?: Which) => Promise<any[]>;
     /** The text of images; `not-supported` where the service cannot read. @param {Which} [which] @param {Reading} [how] */
-    readText: (which?: Which, { signal, ...how }?: Reading) => Promise<any[]>;
+    readText(which?: Which, { signal, onProgress, ...how }?: Reading): Promise<any>;
     /**
      * Images with their edits as a file: several in a PDF or TIFF, one in any other.
      * @param {Saving} [options]
      */
-    save({ signal, ...how }?: Saving): Promise<Blob>;
+    save({ signal, onProgress, ...how }?: Saving): Promise<Blob>;
     /**
      * Have the service send images as a file; its status and text are those of the site. Needs the scope `upload`.
      * @param {Saving & Target} options
      */
-    sendByService({ signal, ...how }: Saving & Target): Promise<{
+    sendByService({ signal, onProgress: _, ...how }: Saving & Target): Promise<{
         status: number;
         text: string;
     }>;
+    /**
+     * Change several things, and look only once what became of it.
+     * @template T
+     * @param {() => Promise<T>} work
+     * @returns {Promise<T>}
+     */
+    together<T>(work: () => Promise<T>): Promise<T>;
     /** The indices of images, as last seen. @param {Which} [which] @returns {number[] | undefined} */
     indices(which?: Which): number[] | undefined;
 }

@@ -1,19 +1,25 @@
 // @ts-check
 // The image buffer: an ordered, editable list of pages. It lives in the service; here is what was last seen of it.
 
-/** @import { Box, Image, Loading, Named, Reading, Saving, ScanRequest, Target, Which } from "./types.js" */
+/** @import { Box, Image, Loading, Named, Progress, Reading, Saving, ScanRequest, Target, Which } from "./types.js" */
+/** @import { Job } from "./scanning.js" */
 /** @import { Service } from "./service.js" */
-import { configOf, deviceOf } from "./scanning.js";
+import { isOwn } from "./finding.js";
+import { told } from "./processing.js";
 import { pause, tell } from "./wire.js";
 
 const RENEW = 8 * 60_000; // milliseconds; the service signs the addresses of images for ten minutes
-const LOOK = 300; // milliseconds between two looks while a scan runs
+const IDLE = 600; // seconds that the service keeps the job of a scan whose page went away
+const LATEST = 200; // milliseconds between two looks for a page, at most
 
-/** Event `change`: `images` is another list; `detail.action` is the method behind it, or `scan`, `load`, `look`, `urls`. */
+/**
+ * Event `change`: `images` is another list; `detail.action` is the method behind it, or `scan`, `load`, `look`, `urls`,
+ * `together`.
+ */
 export class Buffer extends EventTarget {
   #service;
   #renewal = 0;
-  #revision = 0;
+  #together = 0;
 
   /** @param {Service} service @param {string} id */
   constructor(service, id) {
@@ -39,13 +45,41 @@ export class Buffer extends EventTarget {
 
   /** See what is in the buffer. */
   async look(action = "look") {
-    const found = await this.call("GetImages");
-    this.#revision++;
-    this.images = found.map((each) => ({ ...each, url: `${this.#service.base}${each.url}&t=${this.#revision}` }));
-    clearTimeout(this.#renewal);
-    if (found.length) this.#renewal = window.setTimeout(() => this.#renew().catch(() => {}), RENEW);
-    tell(this, "change", { action });
+    this.#show(await this.call("GetImages"), action);
     return this.images;
+  }
+
+  /** See whether there are more images than before; how many. That is less work than to look at all. */
+  async grow(action = "look") {
+    const [count] = await this.call("HowManyImagesInBuffer");
+    const before = this.images.length;
+    if (count === before) return 0;
+    const indices = Array.from({ length: count - before }, (_, at) => before + at);
+    const known = new Set(this.images.map(({ id }) => id));
+    const fresh = count > before ? await this.call("GetImages", { indices }) : [];
+    // Others may have put images between them meanwhile, or have seen these already.
+    if (before !== this.images.length) return 0;
+    if (!fresh.length || fresh.some(({ id }) => known.has(id))) await this.look(action);
+    else this.#show([...this.images, ...fresh], action);
+    return Math.max(0, this.images.length - before);
+  }
+
+  /** @param {any[]} found @param {string} action */
+  #show(found, action) {
+    this.images = found.map((each) => ({ ...each, url: this.#address(each) }));
+    clearTimeout(this.#renewal);
+    if (found.length && !isOwn(this.#service.base))
+      this.#renewal = window.setTimeout(() => this.#renew().catch(() => {}), RENEW);
+    tell(this, "change", { action });
+  }
+
+  /** It changes with the image, so that nobody shows an old one; and it means this image wherever it is moved to. */
+  #address(/** @type {Image} */ { url, steps }) {
+    if (!url.startsWith("/")) return url;
+    const { base } = this.#service;
+    // A page of the service needs no signature; without the index the address stays the same when others move.
+    const bare = isOwn(base) ? url.replace(/&sig=[^&]*/, "").replace(/&index=\d+/, "&index=0") : url;
+    return `${base}${bare}&t=${version(steps)}`;
   }
 
   async #renew() {
@@ -71,35 +105,64 @@ export class Buffer extends EventTarget {
   /**
    * Scan into the buffer; `change` tells the pages as they come.
    * @param {ScanRequest} [request]
-   * @param {{at?: number, removeBlank?: boolean, signal?: AbortSignal}} [options] the signal stops the scan
+   * @param {{at?: number, removeBlank?: boolean, onProgress?: (progress: Progress) => void, signal?: AbortSignal}} [options]
+   *   the signal stops the scan
    * @returns {Promise<string[]>} the ids of the new images
    */
-  async scan(request = {}, { at, removeBlank, signal } = {}) {
+  async scan(request = {}, { at, removeBlank, onProgress, signal } = {}) {
     signal?.throwIfAborted();
-    const params = { device: deviceOf(request), config: configOf(request), insertAt: at, removeBlank };
-    const stop = () => void this.call("CancelAllPendingTransfers").catch(() => {});
-    signal?.addEventListener("abort", stop, { once: true });
-    const done = new AbortController();
-    const watching = this.#watch(done.signal);
+    const prepared = { ...request, job: { jobTimeout: IDLE, ...request.job, autoRun: false } };
+    const job = await this.#service.scan(prepared, { signal });
+    const ended = new AbortController();
+    this.#watch(job, ended.signal, onProgress);
     try {
-      return (await this.call("AcquireImage", params))[0];
+      return (await this.call("AcquireImage", { job: job.id, insertAt: at, removeBlank }))[0];
     } catch (error) {
       throw signal?.aborted ? signal.reason : error;
     } finally {
-      signal?.removeEventListener("abort", stop);
-      done.abort();
-      await watching;
-      await this.look("scan").catch(() => {}); // the scan's own error says more
+      ended.abort();
+      await job.delete().catch(() => {});
+      await (at === undefined ? this.grow("scan") : this.look("scan")).catch(() => {}); // the scan's own error says more
     }
   }
 
-  /** @param {AbortSignal} ended */
-  async #watch(ended) {
-    for (let known = this.images.length; ; ) {
-      await pause(LOOK, ended).catch(() => {});
-      if (ended.aborted) return;
-      const [count] = await this.call("HowManyImagesInBuffer").catch(() => [known]);
-      if (count !== known && !ended.aborted) known = (await this.look("scan").catch(() => this.images)).length;
+  /**
+   * Go on showing a scan into the buffer that was begun before the page was loaded again: one of `service.jobs()`.
+   * @param {Job} job
+   * @param {{onProgress?: (progress: Progress) => void}} [options]
+   */
+  async follow(job, { onProgress } = {}) {
+    const ended = new AbortController();
+    const arrived = this.#watch(job, ended.signal, onProgress);
+    try {
+      await job.finished();
+      await arrived();
+    } finally {
+      ended.abort();
+      await this.grow("scan").catch(() => {});
+      await job.delete().catch(() => {});
+    }
+  }
+
+  /**
+   * See the pages of a job as they come; gives what waits until all are here.
+   * @param {Job} job
+   * @param {AbortSignal} ended
+   * @param {((progress: Progress) => void)} [onProgress]
+   */
+  #watch(job, ended, onProgress) {
+    let arriving = Promise.resolve();
+    job.addEventListener("progress", (event) => onProgress?.(/** @type {CustomEvent} */ (event).detail));
+    job.addEventListener("page", () => void (arriving = arriving.then(() => this.#arrive(ended))));
+    job.watch();
+    return () => arriving;
+  }
+
+  /** A page is in its job; a moment later it is here, unless it is blank and not wanted. @param {AbortSignal} ended */
+  async #arrive(ended) {
+    for (let wait = 10; !ended.aborted && wait < LATEST; wait *= 1.3) {
+      if (await this.grow("scan").catch(() => 0)) return;
+      await pause(wait, ended).catch(() => {});
     }
   }
 
@@ -259,8 +322,12 @@ export class Buffer extends EventTarget {
   orientation = (which) => this.call("DetectPageOrientation", { indices: this.indices(which) });
 
   /** The text of images; `not-supported` where the service cannot read. @param {Which} [which] @param {Reading} [how] */
-  readText = (which, { signal, ...how } = {}) =>
-    this.call("Recognize", { indices: this.indices(which), ...how }, signal);
+  async readText(which, { signal, onProgress, ...how } = {}) {
+    const params = { indices: this.indices(which), ...how };
+    if (!onProgress) return this.call("Recognize", params, signal);
+    const body = { id: this.id, params };
+    return (await told(this.#service, "/f/Recognize", body, { onProgress, signal })).result;
+  }
 
   // ---- out ----
 
@@ -268,7 +335,10 @@ export class Buffer extends EventTarget {
    * Images with their edits as a file: several in a PDF or TIFF, one in any other.
    * @param {Saving} [options]
    */
-  async save({ signal, ...how } = {}) {
+  async save({ signal, onProgress, ...how } = {}) {
+    const { ocr: language, which = this.images } = how;
+    // What was read is remembered by the service: the file is made at once then.
+    if (language && onProgress) await this.readText(which, { language, format: "text", onProgress, signal });
     const body = { id: this.id, params: this.#saved(how) };
     return (await this.#service.feature("/f/SaveImages", { method: "POST", body, signal })).blob();
   }
@@ -277,7 +347,7 @@ export class Buffer extends EventTarget {
    * Have the service send images as a file; its status and text are those of the site. Needs the scope `upload`.
    * @param {Saving & Target} options
    */
-  async sendByService({ signal, ...how }) {
+  async sendByService({ signal, onProgress: _, ...how }) {
     const params = { ...this.#saved(how), url: new URL(how.url, location.href).href };
     const [status, text] = await this.call("HTTPUpload", params, signal);
     return { status: Number(status), text: String(text) };
@@ -289,6 +359,21 @@ export class Buffer extends EventTarget {
   }
 
   // ---- behind them ----
+
+  /**
+   * Change several things, and look only once what became of it.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async together(work) {
+    this.#together++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#together === 0) await this.look("together");
+    }
+  }
 
   /** The indices of images, as last seen. @param {Which} [which] @returns {number[] | undefined} */
   indices(which) {
@@ -314,7 +399,14 @@ export class Buffer extends EventTarget {
    */
   async #change(method, params = {}, which) {
     const result = await this.call(method, { ...params, indices: this.indices(which) });
-    await this.look(method);
+    if (!this.#together) await this.look(method);
     return result;
   }
+}
+
+/** A short text that changes with the edits of an image. @param {object[]} steps */
+function version(steps) {
+  let hash = steps.length;
+  for (const letter of JSON.stringify(steps)) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0;
+  return (hash >>> 0).toString(36);
 }

@@ -1,6 +1,6 @@
 import type { Action } from "./types.js";
 /**
- * Every error of this library. `code` is one of the words above, or the word that the service has for it, such as
+ * Every error of this library. `code` is one of the words in texts.js, or the word that the service has for it, such as
  * `scanner-busy`; `message` and `hint` are for a person. Work that was aborted throws the signal's reason instead.
  */
 export declare class DwtsvcError extends Error {

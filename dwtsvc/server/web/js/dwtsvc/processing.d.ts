@@ -1,4 +1,4 @@
-import type { BarcodeReading, BlankLooking, Reading, Source, Step } from "./types.js";
+import type { BarcodeReading, BlankLooking, Pages, Reading, Source, Step } from "./types.js";
 import type { Service } from "./service.js";
 /** @param {Service} service @param {Source} page @param {BarcodeReading} [how] @returns {Promise<any[]>} */
 export declare function readBarcodes(service: Service, page: Source, { settings, signal }?: BarcodeReading): Promise<any[]>;
@@ -20,7 +20,7 @@ export declare function isBlank(service: Service, page: Source, { settings, sign
  * @param {Reading} [how]
  * @returns {Promise<any>}
  */
-export declare function readText(service: Service, page: Source, { signal, ...settings }?: Reading): Promise<any>;
+export declare function readText(service: Service, page: Source, { signal, onProgress: _, ...settings }?: Reading): Promise<any>;
 /**
  * @param {Service} service
  * @param {Source} page
@@ -36,9 +36,21 @@ export declare function edited(service: Service, page: Source, steps: Step[], { 
  * @param {import("./types.js").Splitting} stack
  * @returns {Promise<{pages: any[], documents?: {uid: string}[]}>}
  */
-export declare function split(service: Service, { signal, onProgress, ...body }: import("./types.js").Splitting): Promise<{
+export declare const split: (service: Service, { signal, onProgress, ...body }: import("./types.js").Splitting) => Promise<{
     pages: any[];
     documents?: {
         uid: string;
     }[];
 }>;
+/**
+ * The result of work on many pages that tells how far it is. Who aborts it ends it in the service, too.
+ * @param {Service} service
+ * @param {string} path
+ * @param {object} body
+ * @param {{onProgress?: (progress: Pages) => void, signal?: AbortSignal}} how
+ * @returns {Promise<any>}
+ */
+export declare function told(service: Service, path: string, body: object, { onProgress, signal }: {
+    onProgress?: (progress: Pages) => void;
+    signal?: AbortSignal;
+}): Promise<any>;

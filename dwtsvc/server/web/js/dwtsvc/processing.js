@@ -1,7 +1,7 @@
 // @ts-check
 // What is on a page of a job, and a page with edits as a file.
 
-/** @import { BarcodeReading, BlankLooking, Reading, Source, Step } from "./types.js" */
+/** @import { BarcodeReading, BlankLooking, Pages, Reading, Source, Step } from "./types.js" */
 /** @import { Service } from "./service.js" */
 import { DwtsvcError } from "./errors.js";
 import { events } from "./wire.js";
@@ -43,7 +43,7 @@ export async function isBlank(service, page, { settings, signal } = {}) {
  * @param {Reading} [how]
  * @returns {Promise<any>}
  */
-export async function readText(service, page, { signal, ...settings } = {}) {
+export async function readText(service, page, { signal, onProgress: _, ...settings } = {}) {
   const answer = await asked(service, "ocr", page, { settings }, signal);
   if (settings.format === "pdf") return answer.blob();
   return settings.format && settings.format !== "json" ? answer.text() : answer.json();
@@ -64,13 +64,29 @@ export async function edited(service, page, steps, { type = "image/png", signal 
  * @param {import("./types.js").Splitting} stack
  * @returns {Promise<{pages: any[], documents?: {uid: string}[]}>}
  */
-export async function split(service, { signal, onProgress, ...body }) {
+export const split = (service, { signal, onProgress, ...body }) =>
+  told(service, "/api/process/split", body, { signal, onProgress });
+
+/**
+ * The result of work on many pages that tells how far it is. Who aborts it ends it in the service, too.
+ * @param {Service} service
+ * @param {string} path
+ * @param {object} body
+ * @param {{onProgress?: (progress: Pages) => void, signal?: AbortSignal}} how
+ * @returns {Promise<any>}
+ */
+export async function told(service, path, body, { onProgress, signal }) {
   const headers = { Accept: "text/event-stream" };
-  const answer = await service.feature("/api/process/split", { method: "POST", body, headers, signal });
-  for await (const { event, data } of events(answer)) {
-    if (event === "progress") onProgress?.(data);
-    if (event === "result") return data;
-    if (event === "error") throw new DwtsvcError(data.error, { message: data.message, status: data.statusCode });
+  const answer = await service.feature(path, { method: "POST", body, headers, signal });
+  try {
+    for await (const { event, data } of events(answer)) {
+      if (event === "progress") onProgress?.(data);
+      if (event === "result") return data;
+      if (event === "error") throw new DwtsvcError(data.error, { message: data.message, status: data.statusCode });
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error instanceof DwtsvcError ? error : new DwtsvcError("connection-lost", { cause: error });
   }
   throw new DwtsvcError("connection-lost");
 }

@@ -1,8 +1,9 @@
 // @ts-check
 // The dialog for somebody whose page does not reach the service: what is wrong, what to do, and to try again.
 
-/** @import { Prompt, Texts } from "./types.js" */
+/** @import { Prompt } from "./types.js" */
 import { DwtsvcError } from "./errors.js";
+import { spoken } from "./texts.js";
 
 const DOCS = "https://pypi.org/project/dwtsvc/";
 const STYLE = `
@@ -22,17 +23,6 @@ const STYLE = `
     outline-offset: 2px; }
   button:disabled { opacity: .6; cursor: default; }`;
 
-/** @type {Texts} */
-const TEXTS = {
-  title: "{app} cannot reach your scanners",
-  app: "This page",
-  install: "On {os}, run this in a terminal, then reconnect:",
-  start: "Run this in a terminal, then reconnect:",
-  more: "How to install it",
-  reconnect: "Reconnect to the service",
-  reconnecting: "Looking for the service…",
-  close: "Not now",
-};
 const COMMANDS = {
   install: "pip install dwtsvc && dwtsvc serve",
   start: "dwtsvc serve",
@@ -47,7 +37,7 @@ const COMMANDS = {
  * @returns {Promise<T | null>}
  */
 export function installPrompt(prompt) {
-  const texts = { ...TEXTS, ...prompt.texts };
+  const texts = { ...spoken(), ...prompt.texts };
   const { dialog, close } = openDialog(prompt.signal);
   const said = make("p", "", { role: "status" });
   const help = make("p", "");

@@ -1,9 +1,29 @@
 import type { ScanRequest } from "./types.js";
 import type { Service } from "./service.js";
-/** @param {ScanRequest} request @returns {Record<string, unknown>} the `config` of the protocol */
-export declare function configOf({ mode, resolution, source, duplex, pageSize, pages, config }: ScanRequest): Record<string, unknown>;
-/** @param {ScanRequest} request */
-export declare const deviceOf: ({ device }: ScanRequest) => string | undefined;
+export declare const MODES: {
+    bw: number;
+    gray: number;
+    color: number;
+};
+export declare const SIZES: {
+    A4: number;
+    Letter: number;
+    Legal: number;
+    A5: number;
+    B4: number;
+    B6: number;
+    Executive: number;
+    A3: number;
+    A6: number;
+};
+/** What the service is sent for a request. @param {ScanRequest} request */
+export declare function bodyOf(request: ScanRequest): {
+    device: string | undefined;
+    config: Record<string, unknown>;
+    caps: {
+        capabilities?: object[];
+    } | undefined;
+};
 /** A scanned page. It stays in the service until its job is deleted. */
 export declare class Page {
     #private;

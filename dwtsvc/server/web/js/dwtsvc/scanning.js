@@ -6,11 +6,20 @@
 import { DwtsvcError } from "./errors.js";
 import { tell } from "./wire.js";
 
-const MODES = { bw: 0, gray: 1, color: 2 };
-const SIZES = { A4: 1, Letter: 3, Legal: 4, A5: 5, B4: 6, B6: 7, Executive: 10, A3: 11, A6: 13 };
+export const MODES = { bw: 0, gray: 1, color: 2 };
+export const SIZES = { A4: 1, Letter: 3, Legal: 4, A5: 5, B4: 6, B6: 7, Executive: 10, A3: 11, A6: 13 };
+const FRAMES = 4372;
+const MM = 25.4;
+
+/** What the service is sent for a request. @param {ScanRequest} request */
+export function bodyOf(request) {
+  const { device, job } = request;
+  const named = typeof device === "object" ? device.device : device;
+  return { device: named, config: configOf(request), ...job, caps: capsOf(request) };
+}
 
 /** @param {ScanRequest} request @returns {Record<string, unknown>} the `config` of the protocol */
-export function configOf({ mode, resolution, source, duplex, pageSize, pages, config }) {
+function configOf({ mode, resolution, source, duplex, pageSize, pages, config }) {
   const said = {
     PixelType: mode && MODES[mode],
     Resolution: resolution,
@@ -22,8 +31,14 @@ export function configOf({ mode, resolution, source, duplex, pageSize, pages, co
   return { ...said, ...config };
 }
 
-/** @param {ScanRequest} request */
-export const deviceOf = ({ device }) => (typeof device === "object" ? device.device : device);
+/** The `caps` of the protocol, with a part of the glass among them. @param {ScanRequest} request */
+function capsOf({ area, job }) {
+  const caps = /** @type {{capabilities?: object[]} | undefined} */ (job?.caps);
+  if (!area) return caps;
+  const [left, top, width, height] = [area.left, area.top, area.width, area.height].map((each) => each / MM);
+  const frame = { capability: FRAMES, curValue: { left, top, right: left + width, bottom: top + height }, exception: "fail" };
+  return { ...caps, capabilities: [...(caps?.capabilities ?? []), frame] };
+}
 
 /** A scanned page. It stays in the service until its job is deleted. */
 export class Page {

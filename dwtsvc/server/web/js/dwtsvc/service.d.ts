@@ -1,6 +1,5 @@
-import type { BarcodeReading, BlankLooking, Call, Capability, Device, DeviceChange, Options } from "./types.js";
+import type { BarcodeReading, BlankLooking, Call, Device, Options } from "./types.js";
 import type { Reading, ScanRequest, Source, Splitting, State, Step } from "./types.js";
-import { Job } from "./scanning.js";
 /**
  * The service, as `connect` found it. Its event `state` tells with `detail.state` when it goes away, comes back
  * (`connected`), or comes back without consent for this page (`refused`, with `detail.error`).
@@ -70,21 +69,23 @@ export declare class Service extends EventTarget {
     /**
      * All scanners, then those that come and go; over restarts of the service too.
      * @param {{signal?: AbortSignal}} [options]
-     * @returns {AsyncGenerator<DeviceChange, void, void>}
      */
     watchDevices({ signal }?: {
         signal?: AbortSignal;
-    }): AsyncGenerator<DeviceChange, void, void>;
+    }): AsyncGenerator<import("./types.js").DeviceChange, void, void>;
     /**
-     * What a scanner can do; `caps` are the numbers of those wanted.
+     * What a scanner can do, as the protocol tells it; `caps` are the numbers of those wanted.
      * @param {string | Device} device
      * @param {{caps?: number[], signal?: AbortSignal}} [options]
-     * @returns {Promise<Capability[]>}
      */
-    capabilities(device: string | Device, { caps, signal }?: {
+    capabilities: (device: string | Device, options?: {
         caps?: number[];
         signal?: AbortSignal;
-    }): Promise<Capability[]>;
+    }) => Promise<import("./types.js").Capability[]>;
+    /** The same in the words of a request. @param {string | Device} device @param {{signal?: AbortSignal}} [options] */
+    abilities: (device: string | Device, { signal }?: {
+        signal?: AbortSignal;
+    }) => Promise<import("./types.js").Abilities>;
     /**
      * Scan: `for await (const page of job)`. With `job: {autoRun: false}` it waits for its `start()`.
      * @param {ScanRequest} [request]
@@ -92,7 +93,11 @@ export declare class Service extends EventTarget {
      */
     scan(request?: ScanRequest, { signal }?: {
         signal?: AbortSignal;
-    }): Promise<Job>;
+    }): Promise<import("./scanning.js").Job>;
+    /** The jobs of this site, the newest first: a page that was loaded again finds its scan among them. */
+    jobs(): Promise<(import("./scanning.js").Job & {
+        status: string;
+    })[]>;
     /** The image buffer of a name, with what is in it. The service keeps it, also over a reload. */
     buffer(id?: string): Promise<import("./buffer.js").Buffer>;
     /** What this site stores on this computer. */
@@ -124,5 +129,3 @@ export declare class Service extends EventTarget {
         }[];
     }>;
 }
-/** @param {unknown} error */
-export declare const isLost: (error: unknown) => boolean;

@@ -1,15 +1,13 @@
 // @ts-check
 // The connection to the service: requests, what becomes of them, and finding the service again when it was away.
 
-/** @import { BarcodeReading, BlankLooking, Call, Capability, Device, DeviceChange, Options } from "./types.js" */
+/** @import { BarcodeReading, BlankLooking, Call, Device, Options } from "./types.js" */
 /** @import { Reading, ScanRequest, Source, Splitting, State, Step } from "./types.js" */
-import { ask } from "./asking.js";
 import { DwtsvcError } from "./errors.js";
-import { find } from "./finding.js";
-import { configOf, deviceOf, Job } from "./scanning.js";
+import { find, isOwn } from "./finding.js";
 import { events, pause, reach, refusal, tell } from "./wire.js";
 
-const SCANNERS = "/api/device/scanners";
+const JOBS = "/api/device/scanners/jobs";
 const TRIES = 4; // of a request that came too soon
 const SLOWEST = 5000; // milliseconds between two looks for a service that went away
 
@@ -44,15 +42,19 @@ export class Service extends EventTarget {
    * @param {AbortSignal} [signal]
    */
   async begin(signal) {
-    if (this.options.ask !== false && this.base !== location.origin) await ask(this.base, { ...this.options, signal });
-    await this.#greet(signal);
-    this.#become("connected");
+    await (this.options.ask !== false && !isOwn(this.base) ? this.askAgain(signal) : this.#greeted(signal));
     if (this.options.heartbeat !== 0) this.#listen(this.options.heartbeat ?? 5000);
   }
 
   /** Ask the user again, after the state was `refused`. Call it from a click. @param {AbortSignal} [signal] */
   async askAgain(signal) {
+    const { ask } = await import("./asking.js");
     await ask(this.base, { ...this.options, signal });
+    await this.#greeted(signal);
+  }
+
+  /** @param {AbortSignal} [signal] */
+  async #greeted(signal) {
     await this.#greet(signal);
     this.#become("connected");
   }
@@ -142,34 +144,20 @@ export class Service extends EventTarget {
   /**
    * All scanners, then those that come and go; over restarts of the service too.
    * @param {{signal?: AbortSignal}} [options]
-   * @returns {AsyncGenerator<DeviceChange, void, void>}
    */
   async *watchDevices({ signal } = {}) {
-    for (;;) {
-      try {
-        yield* /** @type {AsyncGenerator<any>} */ (this.events(`${SCANNERS}/events`, signal));
-      } catch (error) {
-        if (!isLost(error)) throw error;
-      }
-      await pause(500, signal); // a service that is about to end may end its streams first
-      await this.connected(signal);
-    }
+    yield* (await scanners()).watched(this, signal);
   }
 
   /**
-   * What a scanner can do; `caps` are the numbers of those wanted.
+   * What a scanner can do, as the protocol tells it; `caps` are the numbers of those wanted.
    * @param {string | Device} device
    * @param {{caps?: number[], signal?: AbortSignal}} [options]
-   * @returns {Promise<Capability[]>}
    */
-  async capabilities(device, { caps = [], signal } = {}) {
-    const job = await this.scan({ device, job: { autoRun: false } }, { signal });
-    try {
-      return await this.json(`${job.path}/scanner/capabilities?caps=${caps}`, { signal });
-    } finally {
-      await job.delete();
-    }
-  }
+  capabilities = async (device, options = {}) => (await scanners()).capabilities(this, device, options);
+
+  /** The same in the words of a request. @param {string | Device} device @param {{signal?: AbortSignal}} [options] */
+  abilities = async (device, { signal } = {}) => (await scanners()).abilities(this, device, signal);
 
   /**
    * Scan: `for await (const page of job)`. With `job: {autoRun: false}` it waits for its `start()`.
@@ -177,9 +165,21 @@ export class Service extends EventTarget {
    * @param {{signal?: AbortSignal}} [options] the signal cancels the scan
    */
   async scan(request = {}, { signal } = {}) {
-    const body = { device: deviceOf(request), config: configOf(request), ...request.job };
-    const { jobuid } = await this.json(`${SCANNERS}/jobs`, { method: "POST", body, signal });
-    return new Job(this, jobuid, signal);
+    const { bodyOf, Job } = await scanning();
+    signal?.throwIfAborted();
+    // Not ended by the signal: nobody would know the job then, and it would hold the scanner.
+    const { jobuid } = await this.json(JOBS, { method: "POST", body: bodyOf(request) });
+    const job = new Job(this, jobuid, signal);
+    if (!signal?.aborted) return job;
+    await job.delete();
+    throw signal.reason;
+  }
+
+  /** The jobs of this site, the newest first: a page that was loaded again finds its scan among them. */
+  async jobs() {
+    const { Job } = await scanning();
+    const found = /** @type {{jobuid: string, status: string}[]} */ (await this.json(JOBS));
+    return found.map(({ jobuid, status }) => Object.assign(new Job(this, jobuid), { status }));
   }
 
   /** The image buffer of a name, with what is in it. The service keeps it, also over a reload. */
@@ -250,7 +250,8 @@ export class Service extends EventTarget {
   async #greet(signal) {
     const answer = await reach(`${this.base}/api/server/version`, { signal }).catch((error) => {
       signal?.throwIfAborted();
-      throw new DwtsvcError("origin-not-allowed", { cause: error }); // a refused page cannot read that it was
+      // A refused page cannot read that it was; a page of the service itself is not refused.
+      throw new DwtsvcError(isOwn(this.base) ? "connection-lost" : "origin-not-allowed", { cause: error });
     });
     if (!answer.ok) throw await refusal(answer);
     this.version = (await answer.json()).moduleVersions?.core?.[0] ?? "0";
@@ -278,7 +279,7 @@ export class Service extends EventTarget {
     try {
       await this.#greet(signal);
     } catch (error) {
-      if (this.state === "lost") this.#become("refused", error);
+      if (this.state === "lost" && !isLost(error)) this.#become("refused", error);
       return false;
     }
     this.#become("connected");
@@ -304,6 +305,8 @@ export class Service extends EventTarget {
 }
 
 const processing = () => import("./processing.js");
+const scanners = () => import("./scanners.js");
+const scanning = () => import("./scanning.js");
 
 /** @param {unknown} error */
-export const isLost = (error) => error instanceof DwtsvcError && error.code === "connection-lost";
+const isLost = (error) => error instanceof DwtsvcError && error.code === "connection-lost";

@@ -46,17 +46,35 @@
 /** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean}} Device */
 /** @typedef {{event: "scanners", data: Device[]} | {event: "appeared" | "vanished", data: Device}} DeviceChange */
 /** @typedef {{capability: {value: number, label: string}, [more: string]: any}} Capability as the protocol has it */
+/** @typedef {"bw" | "gray" | "color"} Mode */
+/** @typedef {"A3" | "A4" | "A5" | "A6" | "B4" | "B6" | "Letter" | "Legal" | "Executive"} PageSize */
+/**
+ * @typedef {object} Abilities
+ * @property {boolean} feeder
+ * @property {boolean} duplex
+ * @property {Mode[]} modes
+ * @property {number[] | null} resolutions dpi; null where it is a range, from `least` to `most`
+ * @property {number | null} least
+ * @property {number | null} most
+ * @property {PageSize[]} pageSizes
+ * @property {number} width millimetres
+ * @property {number} height
+ */
+/** @typedef {{left: number, top: number, width: number, height: number}} Area millimetres, from the left upper corner */
+/** @typedef {{page: number, rows: number, height: number}} Progress of a scan: rows of the page; its height may be 0 */
+/** @typedef {{page: number, pages: number}} Pages how many of how many are done */
 /**
  * @typedef {object} ScanRequest
  * @property {string | {device: string}} [device] of `devices()`, or its id; the last one used if left out
- * @property {"bw" | "gray" | "color"} [mode]
+ * @property {Mode} [mode]
  * @property {number} [resolution] dpi
  * @property {"feeder" | "glass"} [source]
  * @property {boolean} [duplex]
- * @property {"A3" | "A4" | "A5" | "A6" | "B4" | "B6" | "Letter" | "Legal" | "Executive"} [pageSize]
+ * @property {PageSize} [pageSize]
  * @property {number} [pages] at most so many; all if left out
+ * @property {Area} [area] only this part of the glass
  * @property {Record<string, unknown>} [config] by the names of the protocol; wins over those above
- * @property {Record<string, unknown>} [job] more keys of the REST API, such as `settings` or `caps`; not for a buffer
+ * @property {Record<string, unknown>} [job] more keys of the REST API, such as `settings` or `caps`
  */
 /** @typedef {string | {url: string}} Source a page of a job, or its url */
 /** @typedef {{name: string, values?: Record<string, unknown>}} Step */
@@ -68,7 +86,8 @@
  * @property {boolean} [rotate] turn it upright first
  * @property {boolean} [deskew] straighten it first; not for a buffer
  * @property {"json" | "text" | "hocr" | "alto" | "tsv" | "pdf"} [format] `json` if left out
- * @property {AbortSignal} [signal]
+ * @property {(progress: Pages) => void} [onProgress] of images of a buffer
+ * @property {AbortSignal} [signal] ends it
  */
 /** @typedef {{settings?: string, signal?: AbortSignal}} BarcodeReading `BestCoverage`, `Balance` or `BestSpeed` */
 /** @typedef {{settings?: {minBlockHeight: number, maxBlockHeight: number}, signal?: AbortSignal}} BlankLooking pixels */
@@ -82,7 +101,7 @@
  * @property {boolean} [duplex]
  * @property {boolean} [create] make stored documents
  * @property {string} [password] of these
- * @property {(progress: {page: number, pages: number}) => void} [onProgress]
+ * @property {(progress: Pages) => void} [onProgress]
  * @property {AbortSignal} [signal]
  */
 
@@ -123,7 +142,8 @@
  * @property {number} [quality] of JPEG, 1 to 100
  * @property {string} [compression] of TIFF
  * @property {string} [title] of PDF
- * @property {AbortSignal} [signal]
+ * @property {(progress: Pages) => void} [onProgress] while pages are read for `ocr`
+ * @property {AbortSignal} [signal] ends it
  */
 /**
  * @typedef {object} Target
