@@ -71,6 +71,7 @@ def scroll(bench: Bench) -> Iterator[Row]:
         _fill(base, page.evaluate("localStorage.getItem('dwtsvc.client')"))
         page.reload()
         page.wait_for_selector("#pages .loaded")
+        assert page.get_attribute("#pages [role=option]", "aria-setsize") == str(PAGES)
         page.wait_for_timeout(3000)
         frames: list[float] = []
         tasks: list[float] = []

@@ -1,6 +1,6 @@
 // The dialog that makes files of the pages: for this computer, or for a target that the owner of the service has set up.
 
-import { button, byId, dialog, el } from "./dom.js";
+import { button, byId, dialog, el, icon } from "./dom.js";
 import { locale, t } from "./i18n.js";
 import { barrier, failed, toast } from "./notices.js";
 import * as service from "./service.js";
@@ -41,7 +41,7 @@ export class Saver {
       { method: "dialog", className: "save" },
       field("documentName", name),
       el("fieldset", { className: "field" }, el("legend", { textContent: t("format") }), el("div", { className: "cards" }, ...formats.map((each) => card(each, each === format)))),
-      el("fieldset", { className: "field" }, el("legend", { textContent: t("which") }), el("div", { className: "segments" }, ...this.#scopes())),
+      this.#which(),
       el("div", { className: "pair" }, this.#quality(kept.quality ?? "normal"), this.#where(targets, kept.where)),
       el("section", { className: "problem", hidden: true, aria: { role: "alert" } }),
       this.place,
@@ -56,6 +56,13 @@ export class Saver {
     this.root.addEventListener("close", () => this.working?.stop());
     this.#label(form);
     name.select();
+  }
+
+  /** Which pages; nobody has to be asked where there is no choice. */
+  #which() {
+    const scopes = this.#scopes();
+    const choice = el("div", { className: "segments" }, ...scopes);
+    return el("fieldset", { className: "field", hidden: scopes.length < 2 }, el("legend", { textContent: t("which") }), choice);
   }
 
   #scopes() {
@@ -82,12 +89,14 @@ export class Saver {
 
   #buttons() {
     this.go = button({ glyph: "save", text: t("save"), className: "primary", type: "submit" });
-    this.leave = button({ text: t("cancel"), on: { click: () => this.root.close() } });
-    return el("div", { className: "buttons" }, this.go, this.leave);
+    const leave = button({ text: t("cancel"), on: { click: () => this.root.close() } });
+    this.buttons = el("div", { className: "buttons" }, this.go, leave);
+    return this.buttons;
   }
 
   #label(form) {
-    this.go.lastChild.textContent = t(form.elements.where?.value ? "send" : "save");
+    const what = form.elements.where?.value ? "send" : "save";
+    this.go.replaceChildren(icon(what), el("span", { textContent: t(what) }));
   }
 
   #begin(data) {
@@ -118,8 +127,10 @@ export class Saver {
 
   #busy(yes) {
     this.place.hidden = !yes;
-    this.go.disabled = yes;
-    this.leave.hidden = yes;
+    this.buttons.hidden = yes;
+    this.root.querySelector(".problem").hidden = true;
+    for (const each of this.root.querySelectorAll("fieldset")) each.disabled = yes;
+    (yes ? this.place.querySelector("button") : this.go).focus();
   }
 
   /** One file, saved or sent. */

@@ -4,6 +4,7 @@
 /** @import { Box, Image, Loading, Named, Progress, Reading, Saving, ScanRequest, Target, Which } from "./types.js" */
 /** @import { Job } from "./scanning.js" */
 /** @import { Service } from "./service.js" */
+import { DwtsvcError } from "./errors.js";
 import { isOwn } from "./finding.js";
 import { told } from "./processing.js";
 import { pause, tell } from "./wire.js";
@@ -114,14 +115,17 @@ export class Buffer extends EventTarget {
     const prepared = { ...request, job: { jobTimeout: IDLE, ...request.job, autoRun: false } };
     const job = await this.#service.scan(prepared, { signal });
     const ended = new AbortController();
+    let left = false;
     this.#watch(job, ended.signal, onProgress);
     try {
       return (await this.call("AcquireImage", { job: job.id, insertAt: at, removeBlank }))[0];
     } catch (error) {
+      // A page that is loaded again loses its connection first: the scan goes on without it.
+      left = error instanceof DwtsvcError && error.code === "connection-lost";
       throw signal?.aborted ? signal.reason : error;
     } finally {
       ended.abort();
-      await job.delete().catch(() => {});
+      if (!left) await job.delete().catch(() => {});
       await (at === undefined ? this.grow("scan") : this.look("scan")).catch(() => {}); // the scan's own error says more
     }
   }

@@ -81,6 +81,7 @@ export async function told(service, path, body, { onProgress, signal }) {
   try {
     for await (const { event, data } of events(answer)) {
       if (event === "progress") onProgress?.(data);
+      signal?.throwIfAborted();
       if (event === "result") return data;
       if (event === "error") throw new DwtsvcError(data.error, { message: data.message, status: data.statusCode });
     }
