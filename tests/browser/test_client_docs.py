@@ -64,7 +64,7 @@ def test_the_first_page_of_the_document_is_the_example() -> None:
 def names(module: str, kind: str) -> set[str]:
     """The public members of a class, from its declaration."""
     text = (CLIENT / module).read_text("utf-8").partition(f"class {kind} ")[2].partition("\n}")[0]
-    return set(re.findall(r"^    (?:/\*\*.*?\*/ )?(?:get |set )?(\w+)[(:?;]", text, re.MULTILINE)) - {"constructor"}
+    return set(re.findall(r"^    (?:/\*\*.*?\*/ )?(?:get |set )?(\w+)[(<:?;]", text, re.MULTILINE)) - {"constructor"}
 
 
 def test_every_known_name_is_in_the_table_and_every_name_of_the_table_is_there() -> None:
@@ -87,7 +87,7 @@ def test_the_table_of_the_buffer_names_every_method() -> None:
 
 
 def test_the_table_of_causes_names_every_cause() -> None:
-    known = set(re.findall(r'^  "([\w-]+)": \[', (CLIENT / "dwtsvc/errors.js").read_text("utf-8"), re.MULTILINE))
+    known = set(re.findall(r'^  "([\w-]+)": \[', (CLIENT / "dwtsvc/texts.js").read_text("utf-8"), re.MULTILINE))
     text = (DOCS / "browser.md").read_text("utf-8")
     causes = text.partition("### When there is no service")[2].partition("### The dialog")[0]
     told = set(re.findall(r"^\| `([\w-]+)`", causes, re.MULTILINE))

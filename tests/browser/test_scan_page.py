@@ -496,6 +496,7 @@ def test_the_page_speaks_german(browser: Browser, service: Running) -> None:
     page.locator("#scan").click()
     expect(options(page)).to_have_count(3)
     expect(page.locator("#count")).to_have_text("3 Seiten")
+    assert page.locator("#scan").evaluate("(button) => button.scrollWidth <= button.clientWidth")  # its longest text
     expect(at(page, 1)).to_have_attribute("aria-label", "Seite 1 von 3")
     page.locator("#language").select_option("en")
     expect(page.locator("#count")).to_have_text("3 pages")

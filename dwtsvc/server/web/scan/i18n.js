@@ -53,7 +53,7 @@ const TEXTS = {
   skipBlank: ["Leave blank pages out", "Leere Seiten weglassen"],
   preview: ["Preview", "Vorschau"],
   scan: ["Scan", "Scannen"],
-  scanMore: ["Scan more", "Weiter scannen"],
+  scanMore: ["Scan more", "Mehr scannen"],
   scanArea: ["Scan this area", "Diesen Bereich scannen"],
   previewHint: ["Draw a frame around what you want, or move its edges.", "Ziehen Sie einen Rahmen um das Gewünschte oder verschieben Sie seine Kanten."],
   previewAlt: ["What lies on the glass", "Was auf dem Vorlagenglas liegt"],
