@@ -13,6 +13,7 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from dwtsvc.targets import named
 from tests.browser.rig import PATIENCE, launch, serving
 
 SIZES = {360: 740, 1280: 800, 2560: 1440}
@@ -110,6 +111,7 @@ def main() -> None:
         sync_playwright() as playwright,
         serving(Path(place) / "home") as service,
     ):
+        named.save(service.paths, "Archive", {"url": "paperless+https://paperless.example"})
         browser = launch(playwright, Path(place))
         for width in widths:
             for scheme in ("light", "dark"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from dwtsvc.server.pages import CLIENT
 from tests.browser.client_site import Site, allow, options, run, site, three_pages, wait
-from tests.browser.rig import Running
+from tests.browser.rig import Running, small_png
 from tests.certs.rig import needs
 
 
@@ -170,3 +172,47 @@ def test_the_known_names_scan_a_part_of_the_glass_and_stop(connected: Page, serv
         options(service),
     )
     assert said == [[200, 100, 50, 50], False, "AbortError", True, True]
+
+
+def test_what_is_pasted_is_loaded(connected: Page) -> None:
+    code = """const buffer = await service.buffer();
+    buffer.accept(document.body);
+    const data = new DataTransfer();
+    data.items.add(new File([Uint8Array.from(argument)], "a.png", { type: "image/png" }));
+    const about = { clipboardData: data, bubbles: true, cancelable: true };
+    document.body.dispatchEvent(new ClipboardEvent("paste", about));"""
+    run(connected, code, list(small_png()))
+    wait(connected, "async () => (await service.buffer()).images.length === 1")
+
+
+def test_a_storm_of_a_thousand_thumbnails_shows_every_one_of_them(connected: Page) -> None:
+    stack = io.BytesIO()
+    sheets = [Image.new("1", (160, 200), 1) for _ in range(250)]
+    sheets[0].save(stack, "tiff", save_all=True, append_images=sheets[1:], compression="group4")
+    said = run(
+        connected,
+        """const buffer = await service.buffer(), file = new Blob([Uint8Array.from(argument)]);
+        await buffer.load([file, file, file, file]);
+        const shown = await Promise.allSettled(buffer.images.map((each) => {
+          const image = new Image();
+          image.src = buffer.thumbnail(each, 150);
+          return image.decode();
+        }));
+        return [buffer.images.length, shown.filter(({ status }) => status === "fulfilled").length];""",
+        list(stack.getvalue()),
+    )
+    assert said == [1000, 1000]
+
+
+def test_pages_are_scanned_between_others_and_blank_ones_left_out(connected: Page) -> None:
+    said = run(
+        connected,
+        """const buffer = await service.buffer();
+        const before = await buffer.scan(argument);
+        const between = await buffer.scan(argument, { at: 1 });
+        const blank = { ...argument, device: "virtual:adf?pages=2&document=blank" };
+        const none = await buffer.scan(blank, { removeBlank: true });
+        return [buffer.images.map(({ id }) => before.includes(id)), between.length, none];""",
+        {**three_pages(), "pages": 2, "device": "virtual:adf?pages=4&seed=77"},
+    )
+    assert said == [[True, False, False, True], 2, []]
