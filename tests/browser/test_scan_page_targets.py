@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,43 +16,17 @@ from tests.browser.rig import Running, serving
 from tests.browser.test_scan_page import at, loaded, opened, options, order, page, patience, picture, scan, sizes, tool
 from tests.browser.test_welcome import violations
 from tests.certs.rig import needs
+from tests.server.test_sending import forms
 
-__all__ = ["page", "patience"]
-
-
-class Archive(BaseHTTPRequestHandler):
-    """A server that takes files in forms, after it has answered each of `refuse` once."""
-
-    refuse: list[int]
-    taken: list[bytes]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status = type(self).refuse.pop(0) if type(self).refuse else 200
-        if status == 200:
-            type(self).taken.append(body)
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
+__all__ = ["forms", "page", "patience"]
 
 
 @pytest.fixture
-def archive(service: Running) -> Iterator[type[Archive]]:
-    class Fresh(Archive):
-        refuse, taken = [], []
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Fresh)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    named.save(service.paths, "Office", {"url": f"http://127.0.0.1:{server.server_address[1]}/in"})
-    yield Fresh
+def archive(service: Running, forms: Any) -> Iterator[Any]:
+    """A server that takes files in forms, as the target "Office"."""
+    named.save(service.paths, "Office", {"url": f"http://127.0.0.1:{forms.port}/in"})
+    yield forms
     named.delete(service.paths, "Office")
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def saving(page: Page, form: str, target: str) -> None:

@@ -45,7 +45,7 @@ class Archive(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def archive() -> Iterator[type[Archive]]:
+def forms() -> Iterator[type[Archive]]:
     class Fresh(Archive):
         refuse, taken = [], []
 
@@ -101,30 +101,30 @@ def test_pages_arrive_in_a_folder_under_their_name_and_twice_is_once(service: Ru
     assert again["already_there"] is True and len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_web_form_that_was_away_gets_the_file_and_progress_is_told(service: Running, archive: Any) -> None:
-    save(service, "Office", f"http://127.0.0.1:{archive.port}/in")
-    archive.refuse.append(503)
+def test_a_web_form_that_was_away_gets_the_file_and_progress_is_told(service: Running, forms: Any) -> None:
+    save(service, "Office", f"http://127.0.0.1:{forms.port}/in")
+    forms.refuse.append(503)
     own = {**OWN, "Origin": service.url, "Accept": "text/event-stream"}
     answer = ask(service, "POST", own, target="Office", type="tiff", indices=[0, 1])
     told = [part.split("\ndata: ") for part in answer.text.strip().split("\n\n")]
     assert [name for name, _ in told] == ["event: progress", "event: result"], answer.text
     assert json.loads(told[0][1]) == {"page": 2, "pages": 2} and json.loads(told[1][1])["attempts"] == 2
-    assert len(archive.taken) == 1 and b"II*\0" in archive.taken[0]
+    assert len(forms.taken) == 1 and b"II*\0" in forms.taken[0]
 
 
-def test_what_does_not_arrive_is_told_in_words(service: Running, archive: Any, tmp_path: Path) -> None:
+def test_what_does_not_arrive_is_told_in_words(service: Running, forms: Any, tmp_path: Path) -> None:
     save(service, "Gone", f"folder:{tmp_path / 'nowhere'}")
     said = ask(service, "POST", target="Gone")
     assert said.status_code == 403 and said.json()["error"] == "service-refused"
     assert str(tmp_path / "nowhere") in said.json()["message"]
-    save(service, "Office", f"http://127.0.0.1:{archive.port}/in")
-    archive.refuse.append(401)
+    save(service, "Office", f"http://127.0.0.1:{forms.port}/in")
+    forms.refuse.append(401)
     refused = ask(service, "POST", target="Office")
     assert refused.status_code >= 400 and "Office" in refused.json()["message"], refused.text
     assert ask(service, "POST", target="none").status_code == 400
     assert ask(service, "POST", target="Office", type="exe").status_code == 400
     assert ask(service, "POST", target="Office", delivery="../x").status_code == 400
-    assert ask(service, "POST", target="./here").status_code == 400 and archive.taken == []
+    assert ask(service, "POST", target="./here").status_code == 400 and forms.taken == []
 
 
 def test_no_web_site_learns_of_targets_or_sends_to_one(service: Running, tmp_path: Path) -> None:
