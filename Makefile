@@ -7,7 +7,8 @@ export PYTHON
 run := .venv/bin/python -m
 setup := @sh packaging/setup
 
-.PHONY: help setup scan test test-twain storm storm-files lint format bench man completions dist types npm lock clean
+.PHONY: help setup scan test test-twain storm storm-files lint format bench man completions dist types npm pictures \
+    lock clean
 
 help: ## show these verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -72,6 +73,11 @@ types: ## check dwtsvc.js with TypeScript and write its .d.ts files (needs npm)
 
 npm: ## make the npm package of dwtsvc.js in dist/ (needs npm)
 	@sh packaging/npm/pack
+
+pictures: ## draw the pictures of docs/images: every state of the scan page, the consent page and the dialog
+	$(setup) test
+	@$(run) tests.browser.scan_pictures docs/images 360 1280
+	@$(run) tests.browser.consent_pictures docs/images
 
 lock: ## resolve the Python packages anew (needs uv)
 	uv pip compile pyproject.toml --group backend --universal --generate-hashes --no-header --no-annotate -o requirements.lock

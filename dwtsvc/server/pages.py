@@ -38,6 +38,7 @@ _FILES = {
     "style.css": "text/css",
     "welcome.js": "text/javascript",
     "consent.js": "text/javascript",
+    "consent-texts.js": "text/javascript",
 }
 CLIENT = WEB / "js"
 _CLIENT_MEDIA = {".js": "text/javascript", ".ts": "application/typescript"}

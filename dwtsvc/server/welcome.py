@@ -179,7 +179,7 @@ def _once(origin: str, scopes: Iterable[str]) -> Markup:
         "li",
         element("code", origin),
         _badge("may " + ", ".join(scopes), _GOOD),
-        element("span", "until the service ends, twelve hours at most", class_="muted"),
+        element("span", "until ten minutes after its pages are closed", class_="muted"),
         _forget(origin),
     )
 

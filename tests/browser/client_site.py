@@ -21,6 +21,7 @@ from playwright.sync_api import Page
 
 from dwtsvc.server.pages import CLIENT
 from tests.browser.rig import ELSEWHERE, PATIENCE, Running
+from tests.server.running import free_port
 
 # As strict as a page can be that talks to a service and shows its images.
 POLICY = "default-src 'none'; script-src 'self'; connect-src *; img-src * blob:; frame-ancestors 'none'"
@@ -181,6 +182,11 @@ def three_pages() -> dict[str, Any]:
 def options(service: Running, **more: Any) -> dict[str, Any]:
     scopes = ["list", "scan", "read", "edit", "upload"]
     return {"ports": {"http": [service.http], "https": [service.https]}, "scopes": scopes, "heartbeat": 300, **more}
+
+
+def nowhere() -> dict[str, Any]:
+    """Options for ports at which nobody answers."""
+    return {"ports": {"http": [free_port()], "https": [free_port()]}}
 
 
 def run(page: Page, code: str, argument: Any = None) -> Any:

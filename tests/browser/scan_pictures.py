@@ -1,5 +1,5 @@
 """Pictures of the scan page, every state in light and dark, as WebP:
-`python -m tests.browser.scan_pictures FOLDER [WIDTH...]`. docs/images/ has the widths 360 and 1280."""
+`python -m tests.browser.scan_pictures FOLDER [WIDTH...]`. `make pictures` draws those of docs/images/."""
 
 from __future__ import annotations
 

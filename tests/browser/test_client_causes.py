@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from cryptography import x509
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from tests.browser.client_site import Site, allow, options, run, site, wait
+from tests.browser.client_site import Site, allow, nowhere, options, run, site, wait
 from tests.browser.rig import ELSEWHERE, RESOLVED, Running, launch, serving
 from tests.certs.rig import Signer
 from tests.server.running import free_port
@@ -35,10 +35,6 @@ def opened(page: Page, url: str) -> Page:
     page.goto(url)
     wait(page, "window.webtwain")
     return page
-
-
-def nowhere() -> dict[str, object]:
-    return {"ports": {"http": [free_port()], "https": [free_port()]}}
 
 
 def test_a_service_that_was_never_seen_is_to_be_installed(visitor: Page) -> None:
@@ -191,6 +187,25 @@ def test_the_dialog_says_what_to_do_and_holds_the_focus(visitor: Page) -> None:
     expect(visitor.get_by_role("button", name="Scan")).to_be_focused()
     wait(visitor, "window.found === null")
     assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("cause", "command", "link"),
+    [
+        ("version-too-old", "pip install --upgrade dwtsvc", True),
+        ("not-running", "dwtsvc serve", False),
+        ("page-insecure", None, False),
+    ],
+)
+def test_the_dialog_shows_only_what_helps(visitor: Page, cause: str, command: str | None, link: bool) -> None:
+    code = "(code) => void dwtsvc.installPrompt({ error: new dwtsvc.DwtsvcError(code), reconnect: () => {} })"
+    visitor.evaluate(code, cause)
+    dialog = visitor.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("link")).to_have_count(int(link))
+    if command:
+        expect(dialog.locator("code")).to_have_text(command)
+    expect(dialog.locator("code")).to_be_visible(visible=bool(command))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -20,7 +20,7 @@ from dwtsvc.config import Settings
 from dwtsvc.errors import BadArguments, BadConfiguration, OriginNotAllowed, TooMany, UnknownItem, WrongState
 from dwtsvc.server.gate import consent_routes
 from dwtsvc.server.gate.access import OWN, SCOPES, TOOL, Access, Caller
-from dwtsvc.server.gate.consent import LIFE, MOST_PENDING, MOST_SEEN, ONCE, Consent, has_screen
+from dwtsvc.server.gate.consent import LIFE, MOST_PENDING, MOST_SEEN, ONCE, SILENT, Consent, has_screen
 from dwtsvc.server.gate.grants import Decision, Grants, canonical, is_origin
 from dwtsvc.server.rest.refusals import handlers
 
@@ -149,14 +149,46 @@ def test_allowing_more_adds_and_revoking_takes_all(consent: Consent) -> None:
     assert consent.caller(SITE.encode()) is None
 
 
-def test_once_ends_with_the_service_or_after_a_while(tmp_path: Path, consent: Consent, clock: Clock) -> None:
+def test_once_ends_with_the_service_and_is_in_no_file(tmp_path: Path, consent: Consent) -> None:
     consent.allow(SITE, ["list"], once=True)
     assert scopes(consent, SITE) == {Access.LIST} and consent.grants() == []
-    assert consent.once() == [(SITE, (Access.LIST,))]
+    assert consent.once() == [(SITE, (Access.LIST,))] and consent.has(SITE) == (Access.LIST,)
     assert Consent(tmp_path, Settings()).caller(SITE.encode()) is None
-    clock.now += ONCE
+
+
+def test_once_ends_when_the_pages_of_the_site_are_closed(consent: Consent, clock: Clock) -> None:
+    consent.allow(SITE, ["list"], once=True)
+    for _ in range(20):  # while a page is open it asks from time to time
+        clock.now += SILENT - 1
+        assert scopes(consent, SITE) == {Access.LIST}
+    clock.now += SILENT - 1
+    assert consent.once() and consent.has(SITE)  # looking at it is no sign of a page
+    clock.now += 1
+    assert consent.once() == [] and consent.has(SITE) == ()
     assert consent.caller(SITE.encode()) is None
-    assert consent.once() == []
+    clock.now -= SILENT / 2
+    assert consent.caller(SITE.encode()) is None  # over is over
+
+
+def test_once_ends_after_twelve_hours_whatever_the_site_does(consent: Consent, clock: Clock) -> None:
+    consent.allow(SITE, ["list"], once=True)
+    end = clock.now + ONCE
+    while clock.now < end - 60:
+        clock.now += 60
+        assert consent.caller(SITE.encode())
+    clock.now = end
+    assert consent.caller(SITE.encode()) is None
+
+
+def test_what_was_allowed_once_and_is_over_does_not_come_back_with_the_next_once(
+    consent: Consent, clock: Clock
+) -> None:
+    consent.allow(SITE, ["list", "upload"], once=True)
+    consent.allow(SITE, ["scan"], once=True)
+    assert scopes(consent, SITE) == {Access.LIST, Access.SCAN, Access.UPLOAD}
+    clock.now += SILENT
+    consent.allow(SITE, ["list"], once=True)
+    assert scopes(consent, SITE) == {Access.LIST}
 
 
 def test_a_change_by_the_command_is_seen_at_the_next_request(tmp_path: Path, consent: Consent) -> None:
@@ -378,6 +410,7 @@ def test_the_whole_way_over_the_wire(consent: Consent) -> None:
             assert (await client.get(place)).status_code == 404
             who["now"] = OWN
             shown = {"id": asked.json()["id"], "origin": SITE, "scopes": ["list"], "state": "pending"}
+            shown |= {"has": [], "spelled": "shop.example", "letters": []}
             assert (await client.get(place)).json() == shown
             assert (await client.get("/consent/requests")).json() == [shown]
             wrong = await client.post("/consent/decisions", json={"id": shown["id"], "decision": "perhaps"})

@@ -53,6 +53,16 @@ def test_a_site_is_allowed_listed_and_revoked(state: Path) -> None:
         run(origins.app, "revoke", SITE)
 
 
+def test_a_site_that_was_refused_for_good_is_listed_and_may_ask_again_once_that_is_revoked(state: Path) -> None:
+    state.mkdir()
+    service = Consent(state, Settings(ask_consent="on"))
+    service.decide(service.ask(SITE, ["list"]), "never")
+    assert run(origins.app, "list").stdout == f"{SITE}\tnever\t\tuser\n"
+    assert service.state(service.ask(SITE, ["list"]), SITE) == "denied"
+    run(origins.app, "revoke", SITE)
+    assert service.state(service.ask(SITE, ["list"]), SITE) == "pending"
+
+
 def test_scopes_are_as_said_and_said_anew(state: Path) -> None:
     run(origins.app, "allow", SITE)
     said = json.loads(run(origins.app, "allow", SITE, "-s", "read", "--scope", "list", "--json").stdout)

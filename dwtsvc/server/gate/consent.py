@@ -24,7 +24,8 @@ from dwtsvc.server.gate.access import SCOPES, Access, Caller, of_origin
 from dwtsvc.server.gate.grants import Decision, Grant, Grants, canonical, is_origin, scopes_of
 
 LIFE = 600.0  # seconds that a request waits for the user, and that its outcome can then be asked for
-ONCE = 12 * 3600.0  # seconds that "once" lasts, if the service runs so long
+ONCE = 12 * 3600.0  # seconds that "once" lasts at most, if the service runs so long
+SILENT = 600.0  # seconds without a request after which "once" is over: its pages were closed
 MOST_PENDING = 5
 MOST_SEEN = 1024  # origins remembered while `*` lets all in
 
@@ -48,6 +49,18 @@ class Asked:
     since: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Once:
+    """What an origin may do while its pages are open: until `end`, and not when silent since `heard` for long."""
+
+    scopes: tuple[Access, ...]
+    end: float
+    heard: float
+
+    def holds(self, now: float) -> bool:
+        return now < min(self.end, self.heard + SILENT)
+
+
 class Consent:
     """Decisions about web origins: from the configuration, from the user for good, from the user until we end."""
 
@@ -65,7 +78,7 @@ class Consent:
         self._screen = screen or has_screen
         self._configured = _configured(settings.access_control_allow_origin)
         self._everybody = "*" in settings.access_control_allow_origin
-        self._once: dict[str, tuple[tuple[Access, ...], float]] = {}
+        self._once: dict[str, _Once] = {}
         self._asked: dict[str, Asked] = {}
         self._callers: dict[bytes, Caller | None] = {}
         self._mark: tuple[int, ...] | None = (0,)
@@ -90,18 +103,26 @@ class Consent:
         return sorted(self._grants.read().values(), key=lambda grant: grant.origin)
 
     def once(self) -> list[tuple[str, tuple[Access, ...]]]:
-        """The origins that are allowed until the service ends, and their scopes, by origin."""
+        """The origins that are allowed while their pages are open, and their scopes, by origin."""
         with self._lock:
             now = self._clock()
-            return sorted((origin, scopes) for origin, (scopes, end) in self._once.items() if end > now)
+            return sorted((origin, once.scopes) for origin, once in self._once.items() if once.holds(now))
+
+    def has(self, origin: str) -> tuple[Access, ...]:
+        """The scopes that an origin has by now; unlike `caller` no sign that its pages are open."""
+        self._refresh()
+        with self._lock:
+            found = self._work_out(origin)
+        return scopes_of(found.scopes & SCOPES) if found else ()
 
     def allow(self, origin: str, scopes: Iterable[str], *, once: bool = False) -> None:
-        """Allow an origin what it had and these scopes, for good or until the service ends. Raises BadArguments."""
+        """Allow an origin what it had and these scopes, for good or while its pages are open. Raises BadArguments."""
         origin, wanted = canonical(origin), set(scopes_of(scopes))
         with self._lock:
             if once:
-                had = self._once.get(origin, ((), 0.0))[0]
-                self._once[origin] = (scopes_of({*wanted, *had}), self._clock() + ONCE)
+                now, had = self._clock(), self._once.get(origin)
+                more = had.scopes if had and had.holds(now) else ()
+                self._once[origin] = _Once(scopes=scopes_of({*wanted, *more}), end=now + ONCE, heard=now)
             else:
                 before = self._grants.read().get(origin)
                 self._grants.put(origin, scopes_of({*wanted, *(before.scopes if before else ())}), Decision.ALWAYS)
@@ -219,12 +240,23 @@ class Consent:
         """Work out the caller for an origin. Only those in a list are kept for sure: a page can send any number."""
         with self._lock:
             text = origin.decode("latin-1")
+            self._hear(text)
             found = self._work_out(text) if is_origin(text) else None
             if found and text not in self._once:  # which end by the clock
                 if len(self._callers) >= MOST_SEEN:
                     self._callers.clear()
                 self._callers[origin] = found
             return found
+
+    def _hear(self, origin: str) -> None:
+        """Note that a page of an origin is open, or that what was allowed once is over."""
+        once, now = self._once.get(origin), self._clock()
+        if once is None:
+            return
+        if once.holds(now):
+            self._once[origin] = replace(once, heard=now)
+        else:
+            del self._once[origin]
 
     def _work_out(self, origin: str) -> Caller | None:
         grant = self._decided.get(origin)
@@ -236,8 +268,8 @@ class Consent:
         elif self._everybody and origin.startswith(("https://", "http://")):
             scopes |= ANYBODY
         once = self._once.get(origin)
-        if once and once[1] > self._clock():
-            scopes |= set(once[0])
+        if once and once.holds(self._clock()):
+            scopes |= set(once.scopes)
         return of_origin(origin, scopes) if scopes else None
 
     def _refresh(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, get, post
 from litestar.params import FromPath, JSONBody
 
 from dwtsvc.errors import ServiceRefused
-from dwtsvc.server.gate import access
+from dwtsvc.server.gate import access, spelling
 from dwtsvc.server.gate.access import SCOPES, Access
 from dwtsvc.server.gate.consent import Asked, Consent
 
@@ -46,13 +47,13 @@ def routes(service: Service) -> list[Any]:
         """What became of a request: pending, allowed, denied or expired. An own page is also told who asks."""
         caller = access.caller(request)
         if caller.kind in ("own", "tool"):
-            return _shown(consent.asked(uid))
+            return _shown(consent, consent.asked(uid))
         return {"state": consent.state(uid, caller.origin)}
 
     @get("/consent/requests", opt={"access": Access.ADMIN}, include_in_schema=False, sync_to_thread=False)
     def pending() -> list[dict[str, Any]]:
         """Every request that waits for the user."""
-        return [_shown(each) for each in consent.pending()]
+        return [_shown(consent, each) for each in consent.pending()]
 
     @post(
         "/consent/decisions",
@@ -75,5 +76,15 @@ def _origin(request: Request[Any, Any, Any]) -> str:
     return caller.origin
 
 
-def _shown(asked: Asked) -> dict[str, Any]:
-    return {"id": asked.id, "origin": asked.origin, "scopes": list(asked.scopes), "state": asked.state}
+def _shown(consent: Consent, asked: Asked) -> dict[str, Any]:
+    """A request as a person is to see it: `has` is what the site may do by now, `spelled` how its name reads."""
+    host = urlsplit(asked.origin).hostname or ""
+    return {
+        "id": asked.id,
+        "origin": asked.origin,
+        "scopes": list(asked.scopes),
+        "state": asked.state,
+        "has": list(consent.has(asked.origin)),
+        "spelled": spelling.spelled(host),
+        "letters": [each._asdict() for each in spelling.letters(host)],
+    }

@@ -1,74 +1,79 @@
 // The page on which a person decides whether a web site may use the scanners. The request's id is behind the "#".
 
-const WAIT = 500; // milliseconds that the window must be in front before an answer counts: no click meant for another
-const MEANING = {
-  list: "See which scanners are connected and what they can do",
-  scan: "Start scans, and stop those it started",
-  read: "Read the pages it scanned",
-  edit: "Change and delete the pages it scanned",
-  upload: "Have this computer send those pages to the site itself, or to a server that was set up here",
-};
-const DONE = {
-  allowed: ["Allowed", "The web site can go on now. You may close this window."],
-  denied: ["Not allowed", "The web site has no access to your scanners. You may close this window."],
-  expired: ["Too late", "The question was open for too long. The web site may ask you again."],
-  unknown: ["There is no such question", "It was answered, or it is too old. You may close this window."],
-  nobody: ["Nobody asks", "No web site is asking to use your scanners. You may close this window."],
-  silent: ["The service does not answer", "Start it with: dwtsvc serve. Then load this page again."],
-};
+import { TEXTS } from "./consent-texts.js";
+import { byId, el, fill } from "./scan/dom.js";
+import { add, current, speak, t } from "./scan/i18n.js";
 
-const byId = (id) => document.getElementById(id);
+const WAIT = 500; // milliseconds that the window must be in front before an answer counts: no click meant for another
+const EVERY = 2000; // milliseconds between two looks whether the question still waits
+const STAYS = 2500; // milliseconds that the outcome can be read before the window closes
+const ANSWERED = ["once", "always", "never", "allowed", "denied"];
+const HERE = ["localhost", "127.0.0.1", "[::1]"];
+
+add(TEXTS);
+
 const buttons = [...document.querySelectorAll("button[data-decision]")];
 let asked = null;
 let timer = 0;
+let draw = () => {}; // what is shown, again: in another language
 
-function show(state, text) {
-  const [title, usual] = DONE[state] ?? [state, ""];
-  asked = null;
-  arm();
-  byId("asking").hidden = true;
-  byId("outcome").hidden = false;
-  byId("outcome-title").textContent = title;
-  byId("outcome-text").textContent = text ?? usual;
-  document.title = `${title} - dwtsvc`;
-  byId("outcome-title").focus();
-}
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
+const said = async (path, init) => fetch(path, { cache: "no-store", ...init });
 
-function item(text) {
-  const made = document.createElement("li");
-  made.textContent = text;
-  return made;
-}
+// ---- the question ----
 
 /** What a person should think of before believing a name. */
-function cautions(origin) {
-  const url = new URL(origin);
-  const here = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
-  const said = [];
-  if (url.hostname.split(".").some((label) => label.startsWith("xn--")))
-    said.push("This name has letters beyond a to z, written here as “xn--”. Shown as letters, it could pass for another name.");
-  if (url.protocol === "http:" && !here)
-    said.push("The connection to this site is not encrypted: others in the network can pose as it.");
-  if (here) said.push("This is a page that a program on this computer serves, not a site of the web.");
-  if (url.protocol.endsWith("-extension:")) said.push("This is an extension of your browser, not a web site.");
-  return said;
+function* cautions({ origin, spelled, letters }) {
+  const { hostname, protocol, port } = new URL(origin);
+  if (protocol.endsWith("-extension:")) return yield t("cautionExtension");
+  if (HERE.includes(hostname)) return yield t("cautionHere");
+  if (hostname.split(".").some((label) => label.startsWith("xn--"))) {
+    const named = letters.map(({ letter, name }) => `${letter} (${name})`).join(", ");
+    yield t("cautionLetters", { spelled, letters: named || hostname });
+  }
+  if (protocol === "http:") yield t("cautionPlain");
+  if (port) yield t("cautionPort", { port });
+  if (/^[\d.]+$|^\[/.test(hostname)) yield t("cautionNumber");
+  else if (hostname.split(".").length > 3) yield t("cautionLong", { end: hostname.split(".").slice(-3).join(".") });
 }
 
-function ask(found) {
-  byId("origin").textContent = found.origin;
-  byId("scopes").replaceChildren(...found.scopes.map((scope) => item(MEANING[scope] ?? scope)));
-  byId("cautions").replaceChildren(
-    ...cautions(found.origin).map((text) => Object.assign(document.createElement("p"), { className: "caution", textContent: text })),
-  );
+const means = (scope) => t(`scope${capital(scope)}`);
+
+function spell(origin) {
+  const [scheme, rest] = origin.split("://");
+  const [host, port = ""] = rest.match(/^(.*?)(:\d+)?$/).slice(1);
+  byId("scheme").textContent = `${scheme}://`;
+  byId("host").textContent = host;
+  byId("port").textContent = port;
+}
+
+function question(found, others) {
+  const has = found.scopes.filter((name) => found.has.includes(name));
+  const wanted = found.scopes.filter((name) => !has.includes(name));
+  fill();
+  spell(found.origin);
+  byId("cautions").replaceChildren(...[...cautions(found)].map((text) => el("p", { className: "caution", textContent: text })));
+  byId("if-allowed").textContent = t(has.length ? "consentWantsMore" : "consentWants");
+  byId("scopes").replaceChildren(...wanted.map((scope) => el("li", { textContent: means(scope) })));
+  byId("has").hidden = !has.length;
+  byId("has").textContent = t("consentHas", { scopes: has.map(means).join("; ") });
+  byId("more").hidden = !others;
+  byId("more").textContent = t("consentMore", { n: others });
+  takeBack(found.origin);
+  document.title = `${t("consentTab", { origin: found.origin })} - dwtsvc`;
+}
+
+function ask(found, others) {
+  draw = () => question(found, others);
+  draw();
   byId("outcome").hidden = true;
   byId("asking").hidden = false;
-  document.title = `Allow ${found.origin}? - dwtsvc`;
   asked = found;
   byId("asking").querySelector("h1").focus();
   arm();
 }
 
-/** Let the buttons work once the window has been seen for a while; any change of that starts the wait anew. */
+/** Let the buttons work once the window has been seen for a while; whatever happens meanwhile starts the wait anew. */
 function arm() {
   clearTimeout(timer);
   for (const each of buttons) each.disabled = true;
@@ -78,41 +83,98 @@ function arm() {
   }, WAIT);
 }
 
+/** Whoever types or clicks when the window comes up means another one. A key that is held down answers nothing. */
+function hasty(event) {
+  if (asked && buttons[0].disabled) arm();
+  if (event.repeat && ["Enter", " "].includes(event.key)) event.preventDefault();
+}
+
 async function decide(decision) {
-  const { id } = asked;
+  const { id, origin } = asked;
   for (const each of buttons) each.disabled = true;
-  const answer = await fetch("/consent/decisions", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-DWTSVC": "1" },
-    body: JSON.stringify({ id, decision }),
-  });
-  const said = await answer.json();
-  if (!answer.ok) return show("The answer was not taken", said.message);
-  show(said.state);
-  setTimeout(() => window.close(), 1200); // a browser does so only for a window that a page opened
+  asked = null; // a second click, or a look meanwhile, is about nothing
+  const headers = { "Content-Type": "application/json", "X-DWTSVC": "1" };
+  const answer = await said("/consent/decisions", { method: "POST", headers, body: JSON.stringify({ id, decision }) });
+  const told = await answer.json();
+  if (!answer.ok) return show("refused", { origin, why: told.message });
+  show(decision, { origin });
+  if (!(await next())) setTimeout(() => window.close(), STAYS); // a browser does so only for a window that a page opened
+}
+
+// ---- what became of it ----
+
+function show(word, values = {}) {
+  draw = () => {
+    fill();
+    byId("outcome-title").textContent = t(`word${capital(word)}`);
+    byId("outcome-text").textContent = t(`word${capital(word)}Text`, values);
+    byId("next").textContent = t("consentNext");
+    takeBack(ANSWERED.includes(word) && values.origin);
+    document.title = `${t(`word${capital(word)}`)} - dwtsvc`;
+  };
+  asked = null;
+  arm();
+  draw();
+  byId("asking").hidden = true;
+  byId("outcome").hidden = false;
+  byId("next-line").hidden = true;
+  byId("outcome-title").focus();
+}
+
+/** Where an answer is taken back, if there is somebody who got one. */
+function takeBack(origin) {
+  byId("afterwards").hidden = byId("command").hidden = !origin;
+  byId("command").querySelector("code").textContent = `dwtsvc origins revoke ${origin}`;
+}
+
+/** Offer the question that has waited longest, if there is one. */
+async function next() {
+  const [first] = await waiting();
+  byId("next-line").hidden = !first;
+  byId("next").onclick = () => (location.hash = first.id);
+  return Boolean(first);
+}
+
+async function waiting() {
+  const answer = await said("/consent/requests");
+  return answer.ok ? answer.json() : [];
 }
 
 async function load() {
-  const id = location.hash.slice(1) || (await oldest());
+  const open = await waiting();
+  const id = location.hash.slice(1) || open[0]?.id;
   if (!id) return show("nobody");
-  const answer = await fetch(`/consent/requests/${encodeURIComponent(id)}`, { cache: "no-store" });
+  const answer = await said(`/consent/requests/${encodeURIComponent(id)}`);
   if (!answer.ok) return show("unknown");
   const found = await answer.json();
-  if (found.state === "pending") ask(found);
-  else show(found.state);
+  if (found.state !== "pending") return show(found.state, { origin: found.origin });
+  ask(found, open.filter((each) => each.id !== id).length);
 }
 
-/** Without an id: the request that has waited longest. */
-async function oldest() {
-  const answer = await fetch("/consent/requests", { cache: "no-store" });
-  return answer.ok ? (await answer.json())[0]?.id : undefined;
+/** The question may be answered in another window, or wait for too long. */
+async function look() {
+  if (!asked || document.hidden) return;
+  const { id } = asked;
+  const answer = await said(`/consent/requests/${encodeURIComponent(id)}`);
+  const { state, origin } = answer.ok ? await answer.json() : { state: "unknown" };
+  if (asked?.id === id && state !== "pending") show(state, { origin });
 }
+
+// ---- the window ----
 
 const silent = () => show("silent");
 
 for (const each of buttons)
   each.addEventListener("click", (event) => asked && event.isTrusted && decide(each.dataset.decision).catch(silent));
 for (const name of ["focus", "blur", "resize"]) window.addEventListener(name, arm);
+for (const name of ["keydown", "pointerdown"]) window.addEventListener(name, hasty, true);
 document.addEventListener("visibilitychange", arm);
 window.addEventListener("hashchange", () => load().catch(silent));
+byId("language").value = current();
+byId("language").addEventListener("change", (event) => {
+  speak(event.target.value);
+  draw();
+});
+fill();
+setInterval(() => look().catch(() => {}), EVERY); // a service that is gone is told when somebody answers
 load().catch(silent);

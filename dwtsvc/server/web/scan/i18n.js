@@ -200,6 +200,9 @@ const spoken = navigator.languages.map((each) => each.slice(0, 2)).find((each) =
 let language = localStorage.getItem("dwtsvc.language") ?? spoken ?? "en";
 document.documentElement.lang = language;
 
+/** Take the texts of another page into the catalogue. */
+export const add = (texts) => Object.assign(TEXTS, texts);
+
 export const current = () => language;
 
 /** The language with the region of whoever reads, for dates. */

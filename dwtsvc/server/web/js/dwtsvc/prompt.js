@@ -8,6 +8,7 @@ import { spoken } from "./texts.js";
 const DOCS = "https://pypi.org/project/dwtsvc/";
 const STYLE = `
   :host { color-scheme: light dark; }
+  [hidden] { display: none !important; }
   dialog { box-sizing: border-box; max-width: min(34rem, 92vw); padding: 1.5rem; border: 1px solid #8888; border-radius: 12px;
     font: 1rem/1.5 system-ui, sans-serif; color: CanvasText; background: Canvas; }
   dialog::backdrop { background: #0008; }
