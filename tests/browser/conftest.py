@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from tests.browser.firefox import Firefox, firefox
 from tests.browser.rig import PATIENCE, RESOLVED, UNPROTECTED, Pages, Running, launch, open_server, serving, web_site
 
 
@@ -62,6 +63,24 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+@pytest.fixture(scope="session")
+def _firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """One for all: it takes seconds to start. Sites of tests have ports of their own, so none knows another's past."""
+    with firefox(tmp_path_factory.mktemp("firefox")) as steered:
+        yield steered
+
+
+@pytest.fixture
+def fox(_firefox: Firefox) -> Iterator[Firefox]:
+    """Debian's Firefox with one empty window."""
+    window = _firefox.window()
+    _firefox.go("about:blank")
+    for file in _firefox.downloads.iterdir():
+        file.unlink()
+    yield _firefox
+    _firefox.only(window)
 
 
 @pytest.fixture

@@ -1,20 +1,13 @@
-"""The main road of dwtsvc.js in Firefox, which no driver steers here: a page goes it and reports how far it came."""
+"""The main road of dwtsvc.js in Firefox: a page goes it and reports how far it came."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.browser.client_site import Site, allow, options, site, three_pages
+from tests.browser.client_site import allow, options, site, three_pages
+from tests.browser.firefox import Firefox
 from tests.browser.rig import ELSEWHERE, PATIENCE, Running
-from tests.browser.test_firefox import FIREFOX, PREFERENCES
 from tests.server.running import free_port
-
-pytestmark = pytest.mark.skipif(FIREFOX is None, reason="Firefox is not installed")
 
 ROAD = """import { connect, upload, installPrompt } from "/dwtsvc.js";
 const [options, nowhere, request] = %s, said = {};
@@ -54,27 +47,14 @@ await fetch("/report", { method: "POST", body: JSON.stringify(said) });
 """
 
 
-def report(folder: Path, shop: Site) -> Any:
-    """What the site's page reports from a Firefox of its own."""
-    profile = folder / "profile"
-    profile.mkdir()
-    lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items()]
-    (profile / "user.js").write_text("".join(lines))
-    command = [str(FIREFOX), "--headless", "--no-remote", "--profile", str(profile), f"{shop.url()}/"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-        try:
-            assert shop.reported.wait(1.5 * PATIENCE), "Firefox did not report"
-        finally:
-            browser.terminate()
-    return shop.report
-
-
-def test_a_page_in_firefox_connects_scans_edits_shows_and_uploads(tmp_path: Path, service: Running) -> None:
+def test_a_page_in_firefox_connects_scans_edits_shows_and_uploads(fox: Firefox, service: Running) -> None:
     with site() as shop:
         nowhere = {"ports": {"http": [free_port()], "https": [free_port()]}}
         shop.script = ROAD % json.dumps([options(service), nowhere, three_pages()])
         shop.on_allow = lambda: allow(service, shop.url(ELSEWHERE))
-        said = report(tmp_path, shop)
+        fox.go(shop.url())
+        assert shop.reported.wait(PATIENCE), "Firefox did not report"
+        said = shop.report
     service.tool.delete("/web/origins", params={"origin": shop.url(ELSEWHERE)})
     assert said == {
         "absent": "page-insecure",  # the site has no https
