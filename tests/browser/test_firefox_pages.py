@@ -55,6 +55,13 @@ def faults(fox: Firefox) -> Any:
     return found
 
 
+def test_the_welcome_page_shows_its_scanners(fox: Firefox, service: Running) -> None:
+    fox.go(service.url)
+    fox.wait("document.querySelector('#devices-list').textContent.includes('virtual:adf')")
+    fox.wait("document.querySelector('.top img').naturalWidth > 0")
+    assert faults(fox) == []
+
+
 def test_ten_pages_are_scanned_put_in_order_cropped_and_saved(fox: Firefox, service: Running, tmp_path: Path) -> None:
     opened(fox, service, 10)
     fox.click("#scan")

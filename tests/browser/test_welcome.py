@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Playwright, expect
 
 from tests.browser.rig import PATIENCE, Running, environment, launch, serving
 from tests.certs.rig import needs
-
-ACCENT = (0x0B, 0x5C, 0xAD)  # of the icon
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +80,16 @@ def axe() -> str:
 
 
 @pytest.mark.parametrize("width", [360, 1280, 3840])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible_and_fits_from_a_phone_to_a_large_screen(
-    browser: Browser, service: Running, scheme: Any, width: int
+    browser: Browser, service: Running, width: int
 ) -> None:
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
-    )
+    context = browser.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce")
     asked(service, "http://asks.example:8080")
     page, complaints = opened(context, service.url)
     expect(page.locator("#devices-list li").first).to_be_visible()
     assert violations(page) == [] and complaints == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page, "color-contrast") == []  # the one rule that colours matter to
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
@@ -246,23 +242,3 @@ def opens_over_https(driver: Playwright, home: Path, service: Running) -> list[s
             said.append(error.message.split(" at ")[0].rpartition(": ")[2])
     chromium.close()
     return said
-
-
-@pytest.mark.timeout(180)
-def test_firefox_shows_the_page(service: Running, home: Path) -> None:
-    firefox = needs("firefox-esr")
-    home.mkdir()
-    picture = home / "welcome.png"
-    command = [firefox, "--headless", "--no-remote", "--window-size", "1280,900", "--screenshot", str(picture)]
-    subprocess.run(
-        [*command, service.url],
-        env=environment(home),
-        timeout=150,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    with Image.open(picture) as image:
-        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 24) or []}
-        assert image.width == 1280
-    assert ACCENT in colours  # an error page of Firefox has no icon of ours
