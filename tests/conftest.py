@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.disks import mounted
 
 # What stands in the network of the machine that runs the tests is none of their business.
 os.environ.setdefault("DWTSVC_ESCL_DISCOVERY", "off")
+
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture
