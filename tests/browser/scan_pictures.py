@@ -52,7 +52,8 @@ def removed(page: Page) -> None:
 def viewer(page: Page) -> None:
     page.locator("#pages [role=option]").first.dblclick()
     page.locator(".viewer [data-tool=crop]").click()
-    page.wait_for_timeout(900)
+    page.wait_for_function("document.querySelector('.viewer .holder img').naturalWidth > 0")
+    page.wait_for_timeout(300)
 
 
 def content(page: Page) -> None:

@@ -8,6 +8,7 @@ import { imageUrl } from "./service.js";
 import { contentPanel } from "./reading.js";
 
 const ZOOMS = [1, 1.5, 2, 3, 4];
+const SMALL = 320; // pixels
 
 export class Viewer {
   #zoom = 0;
@@ -99,6 +100,8 @@ export class Viewer {
     const shown = page.url;
     if (this.shown && this.shown !== shown) this.#toggle(this.#panel === "content" ? "content" : null, true);
     this.shown = shown;
+    // A small one is there at once, and stays below the large one until that is.
+    this.image.style.background = `center / 100% 100% url("${imageUrl(page, SMALL)}")`;
     this.#size();
     this.#enable();
   }
