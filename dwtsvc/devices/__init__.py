@@ -22,6 +22,7 @@ if sys.platform == "win32":
     from dwtsvc.devices.interpreters import is_32_bits, python32
 
     del BUILT_IN["sane"]
+    BUILT_IN["wia"] = "dwtsvc.devices.wia"
     if not is_32_bits():
         BUILT_IN["twain"] = "dwtsvc.devices.twain"
     if is_32_bits() or python32():

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip
 from dwtsvc.errors import DriverError, IncompletePage
 from dwtsvc.model import MM_PER_INCH, Raster
 
 FILE_HEADER = 14
+_OFFSET_AT = 10
 _HEADER = struct.Struct("<IiiHHIIiiII")
 HEADER_SIZE = _HEADER.size
 _HEADER_SIZES = (HEADER_SIZE, 52, 56, 108, 124)
@@ -116,6 +118,23 @@ def strips(bitmap: Bitmap, data: memoryview | bytes) -> Iterator[bytes]:
             yield b"".join(unpack(bytes(data[start : start + used]))[: _row_bytes(bitmap)] for start in starts)
         else:
             yield unpack(b"".join(data[start : start + used] for start in starts))
+
+
+def frames(data: memoryview | bytes, dpi: float, *, back: bool = False) -> Iterator[Frame]:
+    """The page of a bitmap, with or without the header that it has in a file."""
+    view = memoryview(data)
+    if bytes(view[:2]) != b"BM":
+        head = header(view)
+    elif len(view) < FILE_HEADER:
+        raise IncompletePage("The scanner sent an empty page", hint="Scan the page again.")
+    else:
+        (offset,) = struct.unpack_from("<I", view, _OFFSET_AT)
+        view = view[FILE_HEADER:]
+        head = replace(header(view), offset=max(offset - FILE_HEADER, HEADER_SIZE))
+    yield PageStart(raster=raster(head, dpi), back=back)
+    for rows in strips(head, view):
+        yield Strip(rows)
+    yield PageEnd()
 
 
 def _row_bytes(bitmap: Bitmap) -> int:

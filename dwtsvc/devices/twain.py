@@ -7,7 +7,6 @@ whole, from memory or by a file; pytwain has no transfer of rows as they are sca
 from __future__ import annotations
 
 import contextlib
-import struct
 import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -249,7 +248,7 @@ class TwainSource:
 
     def _from_memory(self, dpi: float, back: bool) -> Generator[Frame, None, bool]:
         with self._handle.native() as (data, more):
-            yield from _of_bitmap(bitmap.header(data), data, dpi, back)
+            yield from bitmap.frames(data, dpi, back=back)
         return more
 
     def _from_file(self, format: int, dpi: float, back: bool) -> Generator[Frame, None, bool]:
@@ -260,22 +259,8 @@ class TwainSource:
         if format == words.TWFF_JFIF:
             yield from _of_jpeg(data, dpi, back)
         else:
-            yield from _of_bitmap_file(data, dpi, back)
+            yield from bitmap.frames(data, dpi, back=back)
         return more
-
-
-def _of_bitmap_file(data: bytes, dpi: float, back: bool) -> Iterator[Frame]:
-    view = memoryview(data)[bitmap.FILE_HEADER :]
-    head = bitmap.header(view)
-    (offset,) = struct.unpack_from("<I", data, 10)
-    yield from _of_bitmap(replace(head, offset=max(offset - bitmap.FILE_HEADER, bitmap.HEADER_SIZE)), view, dpi, back)
-
-
-def _of_bitmap(head: bitmap.Bitmap, data: memoryview, dpi: float, back: bool) -> Iterator[Frame]:
-    yield PageStart(raster=bitmap.raster(head, dpi), back=back)
-    for rows in bitmap.strips(head, data):
-        yield Strip(rows)
-    yield PageEnd()
 
 
 def _of_jpeg(data: bytes, dpi: float, back: bool) -> Iterator[Frame]:

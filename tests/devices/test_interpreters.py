@@ -40,3 +40,10 @@ def test_a_bare_python_runs_the_worker_with_the_packages_of_this_one(
     monkeypatch.setenv(interpreters.NAMED, str(bare))
     with DeviceProcess(ProcessChild(interpreters.TWAIN32), timeout=20) as worker:
         assert list(worker.devices(20)) == []  # there is no TWAIN here, which is no error of a list
+
+
+@pytest.mark.parametrize(("driver", "number"), [("twain32", 16), ("wia", 32), ("twain", 64), ("sane", 256)])
+def test_a_driver_has_its_number_in_the_rest_api(driver: str, number: int) -> None:
+    from dwtsvc.server.rest.devicetext import type_of
+
+    assert type_of(f"{driver}:some scanner") == number

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.twain import wine
+
 SUITE = Path(__file__).with_name("suite.py")
 
 
@@ -22,3 +24,11 @@ def test_the_twain_driver_conforms_in_a_process_of_its_own() -> None:
     ran = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert " passed" in ran.stdout
+
+
+def test_what_is_missing_for_the_tests_in_wine_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wine, "PLACES", ())
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(wine.Missing) as told:
+        wine.check()
+    assert "sudo apt-get install wine64 gcc-mingw-w64-x86-64" in str(told.value)

@@ -139,6 +139,12 @@ def test_a_mishap_has_its_exit_status_and_keeps_the_pages_before_it(
         assert shades(saved) == list(range(1, kept + 1))
 
 
+def test_wia_which_wine_has_not_is_no_scanner_and_no_fault(wine: Wine, tmp_path: Path) -> None:
+    done = wine.dwtsvc("scan", "-d", "wia:any", "-o", wine.windows(tmp_path / "none.pdf"))
+    assert done.returncode == 20, done.stderr
+    assert "no WIA" in done.stderr
+
+
 def test_the_suite_of_all_drivers_and_that_of_twain_pass(wine: Wine) -> None:
     suite = ("tests/twain/suite.py", "--noconftest", "-p", "no:cacheprovider", "-q")
     done = wine.run("-m", "pytest", *suite, timeout=300)

