@@ -13,16 +13,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from dwtsvc.errors import (
-    BadArguments,
-    CoverOpen,
-    DriverError,
-    FeederEmpty,
-    MissingDependency,
-    NoRightToScanner,
-    PaperJam,
-    ScannerBusy,
-)
+from dwtsvc.devices import mishaps
+from dwtsvc.devices.mishaps import Mishap
+from dwtsvc.errors import BadArguments, DriverError, MissingDependency, NoRightToScanner
 from dwtsvc.model import DriverOption, Range
 
 os.environ["PYINSANE_SINGLE_THREAD"] = "1"  # before the import: else it prepares its daemon
@@ -46,11 +39,11 @@ Value = bool | int | float | str | None
 class Status:
     """What each status number means to a user: our error class, and what to do next."""
 
-    ERRORS: dict[int, tuple[type[DriverError], str, str]] = {
-        3: (ScannerBusy, "The scanner is busy", "Wait until the other program is done, then scan again."),
-        6: (PaperJam, "Paper jam", "Clear the feeder, then scan the remaining pages."),
-        7: (FeederEmpty, "The feeder is empty", "Load paper, or use --source flatbed or --wait-paper SECONDS."),
-        8: (CoverOpen, "The scanner's cover is open", "Close it, then scan again."),
+    ERRORS: dict[int, Mishap] = {
+        3: mishaps.BUSY,
+        6: mishaps.JAM,
+        7: mishaps.EMPTY,
+        8: mishaps.COVER,
         11: (
             NoRightToScanner,
             "No right to use the scanner",
@@ -69,8 +62,7 @@ def status_error(status: int, doing: str) -> DriverError:
     """The typed error for a SANE status number, with the driver's own word for it."""
     why = word(status)
     if status in Status.ERRORS:
-        kind, what, hint = Status.ERRORS[status]
-        return kind(what, why=why, hint=hint)
+        return mishaps.told(Status.ERRORS[status], why)
     return DriverError(f"The scanner's driver failed while {doing}", why=why, hint=Status.HINTS.get(status, ""))
 
 

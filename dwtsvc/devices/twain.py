@@ -15,7 +15,7 @@ from threading import Event
 
 from twain.lowlevel import constants as words
 
-from dwtsvc.devices import bitmap, twainlib
+from dwtsvc.devices import bitmap, mishaps, twainlib
 from dwtsvc.devices.containers import BOOL, FIX32, INT16, UINT16
 from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip, UserTurn
 from dwtsvc.devices.twainoptions import FILE, Options, Ways
@@ -146,7 +146,7 @@ class TwainSource:
         if ways.show_ui:
             raise Cancelled("The scan was cancelled", why="the driver's own window was closed")
         if request.source is not Source.FLATBED:  # so do sources that cannot look for paper beforehand
-            raise FeederEmpty("The feeder is empty", why="the driver ended without a page", hint="Load paper.")
+            raise mishaps.told(mishaps.EMPTY, "the driver ended without a page")
         raise DriverError(
             "The driver ended the scan without a page", hint="Its own window may say why: --option show-ui=yes."
         )

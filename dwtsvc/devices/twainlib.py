@@ -20,34 +20,24 @@ import twain
 from twain import exceptions
 from twain.lowlevel import constants, structs
 
-from dwtsvc.devices import bitmap, containers
+from dwtsvc.devices import bitmap, containers, mishaps
 from dwtsvc.devices.containers import Container, Value
-from dwtsvc.errors import (
-    Cancelled,
-    CoverOpen,
-    DriverError,
-    FeederEmpty,
-    MissingDependency,
-    MultiFeed,
-    NoScanner,
-    PaperJam,
-    ScannerBusy,
-)
+from dwtsvc.devices.mishaps import Mishap
+from dwtsvc.errors import Cancelled, DriverError, MissingDependency, NoScanner
 
 # The manager of the TWAIN Working Group, of either width; then the one that Windows has for 32 bits, and Wine for both.
 MANAGERS = ("twaindsm.dll", "twain_32.dll")
 LOOK_EVERY = 100  # milliseconds between two looks whether a scan was cancelled, while the source says nothing
 _MOST_CUSTOM_DATA = 512 << 10
 
-Condition = tuple[type[DriverError], str, str]
-CONDITIONS: dict[int, Condition] = {
-    3: (NoScanner, "The scanner does not answer", "Check its cable and power, then scan again."),
-    4: (ScannerBusy, "The scanner is busy", "Close the other program that uses it, then scan again."),
-    20: (PaperJam, "Paper jam", "Clear the feeder, then scan the remaining pages."),
-    21: (MultiFeed, "Several sheets were fed at once", "Straighten the stack, then scan the remaining pages."),
-    23: (NoScanner, "The scanner does not answer", "Check its cable and power, then scan again."),
-    24: (CoverOpen, "The scanner's cover is open", "Close it, then scan again."),
-    29: (FeederEmpty, "The feeder is empty", "Load paper, or use --source flatbed or --wait-paper SECONDS."),
+CONDITIONS: dict[int, Mishap] = {
+    3: mishaps.SILENT,
+    4: mishaps.BUSY,
+    20: mishaps.JAM,
+    21: mishaps.DOUBLE,
+    23: mishaps.SILENT,
+    24: mishaps.COVER,
+    29: mishaps.EMPTY,
 }
 HINTS = {
     1: "Scan again; if it fails again, restart the scanner.",
@@ -90,8 +80,7 @@ def word(condition: int) -> str:
 def condition_error(condition: int, doing: str) -> DriverError:
     """The typed error for a condition code, with TWAIN's own word for it."""
     if condition in CONDITIONS:
-        kind, what, hint = CONDITIONS[condition]
-        return kind(what, why=word(condition), hint=hint)
+        return mishaps.told(CONDITIONS[condition], word(condition))
     return DriverError(f"The scanner's driver failed while {doing}", why=word(condition), hint=HINTS.get(condition, ""))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from threading import Event
 
-from dwtsvc.devices import bitmap, wialib
+from dwtsvc.devices import bitmap, mishaps, wialib
 from dwtsvc.devices.driver import Frame
 from dwtsvc.devices.wialib import Item, Property
 from dwtsvc.errors import BadArguments, Cancelled, DriverError, FeederEmpty, NoScanner
@@ -113,8 +113,7 @@ class WiaSource:
             if page is None and number:
                 return
             if page is None:
-                hint = "Load paper, or use --source flatbed or --wait-paper SECONDS."
-                raise FeederEmpty("The feeder is empty", why="WIA has no paper", hint=hint)
+                raise mishaps.told(mishaps.EMPTY, "WIA has no paper")
             number += 1
             for frame in bitmap.frames(page, float(request.resolution or 0)):
                 if cancelled.is_set():

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dwtsvc.devices import mishaps
+from dwtsvc.devices.mishaps import Mishap
 from dwtsvc.devices.wialib import Item, Property, failure, words
-from dwtsvc.errors import CoverOpen, DriverError, MissingDependency, MultiFeed, NoScanner, PaperJam, ScannerBusy
+from dwtsvc.errors import MissingDependency, NoScanner
 from dwtsvc.model import Source
 
 BMP = "{B96B3CAB-0728-11D3-9D7B-0000F81EF32E}"
@@ -55,15 +57,15 @@ FLAGS = {
 }
 DATA_TYPES = {"threshold": 0, "grayscale": 2, "color": 3}
 PAPER_EMPTY = 0x80210003
-ERRORS: dict[int, tuple[type[DriverError], str, str]] = {
-    0x80210002: (PaperJam, "Paper jam", "Clear the feeder, then scan the remaining pages."),
-    0x80210005: (NoScanner, "The scanner does not answer", "Check its cable and power, then scan again."),
-    0x80210006: (ScannerBusy, "The scanner is busy", "Wait until the other program is done, then scan again."),
-    0x8021000A: (NoScanner, "The scanner does not answer", "Check its cable and power, then scan again."),
-    0x8021000D: (ScannerBusy, "The scanner is busy", "Wait until the other program is done, then scan again."),
-    0x80210010: (CoverOpen, "The scanner's cover is open", "Close it, then scan again."),
-    0x80210014: (MultiFeed, "Several sheets were fed at once", "Straighten the stack, then scan on."),
-    0x80210015: (NoScanner, "The scanner does not answer", "Check its cable and power, then scan again."),
+ERRORS: dict[int, Mishap] = {
+    0x80210002: mishaps.JAM,
+    0x80210005: mishaps.SILENT,
+    0x80210006: mishaps.BUSY,
+    0x8021000A: mishaps.SILENT,
+    0x8021000D: mishaps.BUSY,
+    0x80210010: mishaps.COVER,
+    0x80210014: mishaps.DOUBLE,
+    0x80210015: mishaps.SILENT,
 }
 
 
@@ -199,6 +201,5 @@ def _error(error: Exception, status: frozenset[str]) -> Exception:
         return error
     why = f"{getattr(error, 'text', None) or 'WIA'} ({number:#010x})"
     if number in ERRORS:
-        kind, what, hint = ERRORS[number]
-        return kind(what, why=why, hint=hint)
+        return mishaps.told(ERRORS[number], why)
     return failure(status, why)

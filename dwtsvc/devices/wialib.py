@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from dwtsvc.errors import CoverOpen, DriverError, MultiFeed, PaperJam
+from dwtsvc.devices import mishaps
+from dwtsvc.devices.mishaps import Mishap
+from dwtsvc.errors import DriverError
 from dwtsvc.model import Source
 
 # Of the device's `document_handling_status`, the worst first.
-STATUS_ERRORS: dict[str, tuple[type[DriverError], str, str]] = {
-    "paper_jam": (PaperJam, "Paper jam", "Clear the feeder, then scan the remaining pages."),
-    "multiple_feed": (MultiFeed, "Several sheets were fed at once", "Straighten the stack, then scan on."),
-    "path_cover_up": (CoverOpen, "The scanner's cover is open", "Close it, then scan again."),
-    "flat_cover_up": (CoverOpen, "The scanner's cover is open", "Close it, then scan again."),
+STATUS_ERRORS: dict[str, Mishap] = {
+    "paper_jam": mishaps.JAM,
+    "multiple_feed": mishaps.DOUBLE,
+    "path_cover_up": mishaps.COVER,
+    "flat_cover_up": mishaps.COVER,
 }
 FEED_READY = "feed_ready"
 DETECTS_PAPER = "detect_feed"
@@ -86,7 +88,7 @@ def words(value: int | str | None) -> frozenset[str]:
 
 def failure(status: frozenset[str], why: str) -> DriverError:
     """The error of a page that did not come, by what the device says of itself."""
-    for word, (kind, what, hint) in STATUS_ERRORS.items():
+    for word, mishap in STATUS_ERRORS.items():
         if word in status:
-            return kind(what, why=word, hint=hint)
+            return mishaps.told(mishap, word)
     return DriverError("The scanner's driver failed while a page was read", why=why, hint="Check the scanner.")

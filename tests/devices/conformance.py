@@ -151,6 +151,13 @@ def image_of(raster: Raster, data: bytes) -> Image.Image:
     return Image.frombytes("RGB" if raster.mode is Mode.COLOR else "L", size, data)
 
 
+def serial_in_shade(raster: Raster, data: bytes) -> int:
+    """The number of a page whose first square is eight times as light as that."""
+    level = image_of(raster, data).convert("L").getpixel((5, 5))
+    assert isinstance(level, int)
+    return round(level / 8)
+
+
 def least_bytes_per_line(raster: Raster) -> int:
     return (raster.width * raster.channels * raster.depth + 7) // 8
 

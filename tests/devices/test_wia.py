@@ -10,9 +10,9 @@ import pytest
 
 from dwtsvc.devices import wia, wialib
 from dwtsvc.errors import BadArguments, CoverOpen, DriverError, FeederEmpty, MissingDependency, MultiFeed, PaperJam
-from dwtsvc.model import Raster, Source
+from dwtsvc.model import Source
 
-from .conformance import Conformance, Opened, Rig, image_of
+from .conformance import Conformance, Opened, Rig, serial_in_shade
 from .wiafakes import MODEL, SCANNER_ID, DeviceManager, Machine, raw_layer
 
 WAYS = ("raw", "automation")
@@ -46,12 +46,6 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     sys.modules.pop("dwtsvc.devices.wiaraw", None)
 
 
-def serial_of(raster: Raster, data: bytes) -> int:
-    level = image_of(raster, data).convert("L").getpixel((5, 5))
-    assert isinstance(level, int)
-    return round(level / 8)
-
-
 def make_rig() -> Rig:
     return Rig(
         driver=wia.driver,
@@ -62,7 +56,7 @@ def make_rig() -> Rig:
         lasting=SCANNER_ID,
         unknown="nowhere",
         option=("brightness", "-400"),
-        read_serial=serial_of,
+        read_serial=serial_in_shade,
     )
 
 

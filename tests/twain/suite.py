@@ -18,8 +18,8 @@ from PIL import Image
 
 from dwtsvc.devices.driver import UserTurn
 from dwtsvc.errors import BadArguments, Cancelled, DriverError, FeederEmpty, MultiFeed, NoScanner, PaperJam
-from dwtsvc.model import Encoding, Mode, Raster, Source
-from tests.devices.conformance import Conformance, Opened, Page, Rig, collected, image_of, is_whole
+from dwtsvc.model import Encoding, Mode, Source
+from tests.devices.conformance import Conformance, Opened, Page, Rig, collected, image_of, is_whole, serial_in_shade
 
 NAME = "Fake feeder"
 SHEETS = 3
@@ -32,13 +32,6 @@ def _source_manager(tmp_path_factory: pytest.TempPathFactory) -> None:
         from tests.twain import fakedsm
 
         fakedsm.install(tmp_path_factory.mktemp("dsm"))
-
-
-def serial_of(raster: Raster, data: bytes) -> int:
-    """The number in the shade of the first square, as fakeds.c draws it."""
-    level = image_of(raster, data).convert("L").getpixel((5, 5))
-    assert isinstance(level, int)
-    return round(level / 8)
 
 
 def make_rig() -> Rig:
@@ -54,7 +47,7 @@ def make_rig() -> Rig:
         unknown="Nobody's scanner",
         option=("brightness", "-400"),
         duplex=True,
-        read_serial=serial_of,
+        read_serial=serial_in_shade,
     )
 
 
@@ -77,7 +70,7 @@ class TestTwain(Conformance):
 
 
 def serials(pages: list[Page]) -> list[int]:
-    return [serial_of(page.raster, page.data) for page in pages]
+    return [serial_in_shade(page.raster, page.data) for page in pages]
 
 
 def test_colours_and_the_top_of_the_page_are_where_they_belong(device: Opened) -> None:
