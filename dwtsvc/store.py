@@ -334,7 +334,9 @@ class PageStore:
             if not dead or (idle <= age and self.pages(folder.name)):
                 return False
             _remove(folder)
-            return True
+        with contextlib.suppress(OSError):  # on Windows the lock is in the folder until it is closed
+            folder.rmdir()
+        return True
 
     def _records(self, owner: str) -> Iterator[dict[str, Any]]:
         path = self.folder(owner) / "journal"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterator
 from threading import Event
 
-from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip
+from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip, UserTurn
 from dwtsvc.errors import Cancelled, FeederEmpty, NoScanner, PaperJam
 from dwtsvc.model import Capabilities, Device, Mode, Range, Raster, ScanRequest, Source, SourceCapabilities
 
@@ -66,6 +66,9 @@ class RogueSource:
         if self._left == 0:
             self._left = PAGES
             raise FeederEmpty("The feeder is empty", why="status 7")
+        if self._name == "window":
+            yield UserTurn()
+            time.sleep(float(os.environ["ROGUE_WINDOW"]))
         first = self._left
         for number in range(PAGES - self._left + 1, PAGES + 1):
             if request.pages is not None and first - self._left >= request.pages:

@@ -329,3 +329,21 @@ def test_the_sane_worker_loads_no_heavy_library(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ}, timeout=30
     )
     assert told.stdout.strip() == "[]"
+
+
+def test_while_the_user_is_at_the_drivers_window_silence_is_no_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROGUE_WINDOW", "4")
+    with DeviceProcess(ProcessChild(MODULE), timeout=2) as worker:
+        worker.open("window")
+        assert len(pages_of(worker, "window", tmp_path)) == PAGES
+
+
+def test_a_cancel_ends_the_wait_for_a_user_who_does_not_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROGUE_WINDOW", "1000")
+    with DeviceProcess(ProcessChild(MODULE), timeout=10, cancel_grace=0.2) as worker:
+        worker.open("window")
+        threading.Timer(0.5, worker.cancel).start()
+        with pytest.raises(Cancelled):
+            pages_of(worker, "window", tmp_path)
