@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dwtsvc.targets import named
+from tests.browser.client_site import wait
 from tests.browser.rig import PATIENCE, launch, serving
 
 SIZES = {360: 740, 1280: 800, 2560: 1440}
@@ -52,7 +53,7 @@ def removed(page: Page) -> None:
 def viewer(page: Page) -> None:
     page.locator("#pages [role=option]").first.dblclick()
     page.locator(".viewer [data-tool=crop]").click()
-    page.wait_for_function("document.querySelector('.viewer .holder img').naturalWidth > 0")
+    wait(page, "document.querySelector('.viewer .holder img').naturalWidth > 0")
     page.wait_for_timeout(300)
 
 
