@@ -220,30 +220,3 @@ def test_sending_and_reading_are_accessible_and_fit(
     expect(page.locator("dialog .working")).to_be_visible()
     sound("sending")
     context.close()
-
-
-def test_ten_pages_of_the_feeder_of_sane_become_a_pdf(browser: Browser, home: Path, tmp_path: Path) -> None:
-    home.mkdir()
-    (home / "dll.conf").write_text("test\n")
-    (home / "test.conf").write_text("number_of_devices 1\nmode Color\ndepth 8\nresolution 75\n")
-    context = browser.new_context(accept_downloads=True)
-    page = context.new_page()
-    with serving(home) as service:
-        page.goto(f"{service.url}/scan")
-        expect(page.locator("html[data-ready]")).to_be_attached()
-        expect(page.locator("#device-hint")).to_be_empty()
-        found = page.locator("#device option").evaluate_all("(all) => all.map((each) => each.value)")
-        sane = [each for each in found if each.startswith("sane:")]
-        if not sane:
-            pytest.skip("there is no test scanner of SANE")
-        page.locator("#device").select_option(sane[0])
-        page.locator("#source").get_by_text("Feeder").click()
-        page.locator("#dpi").select_option("75")
-        scan(page)
-        expect(options(page)).to_have_count(10)
-        page.locator("#save").click()
-        with page.expect_download() as waiting:
-            page.locator("dialog").get_by_role("button", name="Save").click()
-        waiting.value.save_as(tmp_path / "ten.pdf")
-        assert len(PdfReader(tmp_path / "ten.pdf").pages) == 10
-    context.close()
