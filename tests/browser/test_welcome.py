@@ -112,6 +112,10 @@ def test_axe_would_find_a_fault(page: Page, service: Running) -> None:
         "document.querySelector('h1').insertAdjacentHTML('afterend', '<button></button><img src=/favicon.svg>')"
     )
     assert {"button-name", "image-alt"} <= {name for name, _ in violations(page)}
+    page.emulate_media(color_scheme="dark")
+    assert violations(page, "color-contrast") == []
+    page.evaluate("document.querySelector('h1').style.color = 'color-mix(in srgb, var(--card), var(--text) 20%)'")
+    assert [name for name, _ in violations(page, "color-contrast")] == ["color-contrast"]
 
 
 def test_the_page_shows_the_scanners_without_being_asked_and_looks_again(page: Page, service: Running) -> None:

@@ -20,8 +20,9 @@ from dwtsvc.config import Settings
 from dwtsvc.errors import BadArguments, BadConfiguration, OriginNotAllowed, TooMany, UnknownItem, WrongState
 from dwtsvc.server.gate import consent_routes
 from dwtsvc.server.gate.access import OWN, SCOPES, TOOL, Access, Caller
-from dwtsvc.server.gate.consent import LIFE, MOST_PENDING, MOST_SEEN, ONCE, SILENT, Consent, has_screen
+from dwtsvc.server.gate.consent import LIFE, MOST_PENDING, MOST_SEEN, Consent, has_screen
 from dwtsvc.server.gate.grants import Decision, Grants, canonical, is_origin
+from dwtsvc.server.gate.once import LONGEST, SILENT
 from dwtsvc.server.rest.refusals import handlers
 
 SITE, OTHER = "https://shop.example", "https://other.example"
@@ -172,7 +173,7 @@ def test_once_ends_when_the_pages_of_the_site_are_closed(consent: Consent, clock
 
 def test_once_ends_after_twelve_hours_whatever_the_site_does(consent: Consent, clock: Clock) -> None:
     consent.allow(SITE, ["list"], once=True)
-    end = clock.now + ONCE
+    end = clock.now + LONGEST
     while clock.now < end - 60:
         clock.now += 60
         assert consent.caller(SITE.encode())

@@ -6,9 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from dwtsvc.server.gate import bodies, headers
+from dwtsvc.server.gate import bodies, headers, once
 from dwtsvc.server.gate.access import SCOPES
-from dwtsvc.server.gate.consent import LIFE, MOST_PENDING, ONCE, SILENT
+from dwtsvc.server.gate.consent import LIFE, MOST_PENDING
 from dwtsvc.server.gate.quotas import Limits
 from dwtsvc.server.gate.token import LONGEST
 from dwtsvc.server.guard import NAMES
@@ -39,7 +39,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"nested at most {bodies.DEEPEST} deep",
     ):
         assert said in PLAIN, said
-    assert (MOST_PENDING, LIFE, LONGEST, ONCE, SILENT) == (5, 600, 600, 12 * 3600, 600)
+    assert (MOST_PENDING, LIFE, LONGEST, once.LONGEST, once.SILENT) == (5, 600, 600, 12 * 3600, 600)
     assert "At most five sites" in PLAIN and "each with one request, for ten minutes" in PLAIN
     assert "heard nothing of the site for ten minutes, after twelve hours, or when the service ends" in PLAIN
 

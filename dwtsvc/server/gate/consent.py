@@ -22,10 +22,9 @@ from dwtsvc.config import Settings
 from dwtsvc.errors import BadArguments, BadConfiguration, FileAccess, OriginNotAllowed, TooMany, UnknownItem, WrongState
 from dwtsvc.server.gate.access import SCOPES, Access, Caller, of_origin
 from dwtsvc.server.gate.grants import Decision, Grant, Grants, canonical, is_origin, scopes_of
+from dwtsvc.server.gate.once import Once
 
 LIFE = 600.0  # seconds that a request waits for the user, and that its outcome can then be asked for
-ONCE = 12 * 3600.0  # seconds that "once" lasts at most, if the service runs so long
-SILENT = 600.0  # seconds without a request after which "once" is over: its pages were closed
 MOST_PENDING = 5
 MOST_SEEN = 1024  # origins remembered while `*` lets all in
 
@@ -49,18 +48,6 @@ class Asked:
     since: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Once:
-    """What an origin may do while its pages are open: until `end`, and not when silent since `heard` for long."""
-
-    scopes: tuple[Access, ...]
-    end: float
-    heard: float
-
-    def holds(self, now: float) -> bool:
-        return now < min(self.end, self.heard + SILENT)
-
-
 class Consent:
     """Decisions about web origins: from the configuration, from the user for good, from the user until we end."""
 
@@ -78,7 +65,7 @@ class Consent:
         self._screen = screen or has_screen
         self._configured = _configured(settings.access_control_allow_origin)
         self._everybody = "*" in settings.access_control_allow_origin
-        self._once: dict[str, _Once] = {}
+        self._once = Once(clock)
         self._asked: dict[str, Asked] = {}
         self._callers: dict[bytes, Caller | None] = {}
         self._mark: tuple[int, ...] | None = (0,)
@@ -105,8 +92,7 @@ class Consent:
     def once(self) -> list[tuple[str, tuple[Access, ...]]]:
         """The origins that are allowed while their pages are open, and their scopes, by origin."""
         with self._lock:
-            now = self._clock()
-            return sorted((origin, once.scopes) for origin, once in self._once.items() if once.holds(now))
+            return self._once.listed()
 
     def has(self, origin: str) -> tuple[Access, ...]:
         """The scopes that an origin has by now; unlike `caller` no sign that its pages are open."""
@@ -120,9 +106,7 @@ class Consent:
         origin, wanted = canonical(origin), set(scopes_of(scopes))
         with self._lock:
             if once:
-                now, had = self._clock(), self._once.get(origin)
-                more = had.scopes if had and had.holds(now) else ()
-                self._once[origin] = _Once(scopes=scopes_of({*wanted, *more}), end=now + ONCE, heard=now)
+                self._once.allow(origin, scopes_of(wanted))
             else:
                 before = self._grants.read().get(origin)
                 self._grants.put(origin, scopes_of({*wanted, *(before.scopes if before else ())}), Decision.ALWAYS)
@@ -131,24 +115,24 @@ class Consent:
     def refuse(self, origin: str) -> None:
         """Refuse an origin for good; it cannot ask again, and no configuration lets it in."""
         with self._lock:
-            self._once.pop(canonical(origin), None)
+            self._once.end(canonical(origin))
             self._grants.put(canonical(origin), (), Decision.NEVER)
             self._forget_callers()
 
     def end_once(self, origin: str) -> bool:
         """Take back what was allowed once, and nothing else; False if that was nothing."""
         with self._lock:
-            ended = self._once.pop(canonical(origin), None)
+            ended = self._once.end(canonical(origin))
             self._forget_callers()
-            return ended is not None
+            return ended
 
     def revoke(self, origin: str) -> bool:
         """Forget what the user decided about an origin; False if that was nothing."""
         with self._lock:
-            once = self._once.pop(canonical(origin), None)
+            ended = self._once.end(canonical(origin))
             removed = self._grants.remove(canonical(origin))
             self._forget_callers()
-            return removed or once is not None
+            return removed or ended
 
     def ask(self, origin: str, scopes: Iterable[str]) -> str:
         """Begin to ask the user; the id of the request. Asking again for the same is the same request.
@@ -240,23 +224,13 @@ class Consent:
         """Work out the caller for an origin. Only those in a list are kept for sure: a page can send any number."""
         with self._lock:
             text = origin.decode("latin-1")
-            self._hear(text)
+            self._once.hear(text)
             found = self._work_out(text) if is_origin(text) else None
             if found and text not in self._once:  # which end by the clock
                 if len(self._callers) >= MOST_SEEN:
                     self._callers.clear()
                 self._callers[origin] = found
             return found
-
-    def _hear(self, origin: str) -> None:
-        """Note that a page of an origin is open, or that what was allowed once is over."""
-        once, now = self._once.get(origin), self._clock()
-        if once is None:
-            return
-        if once.holds(now):
-            self._once[origin] = replace(once, heard=now)
-        else:
-            del self._once[origin]
 
     def _work_out(self, origin: str) -> Caller | None:
         grant = self._decided.get(origin)
@@ -267,9 +241,7 @@ class Consent:
             scopes |= SCOPES
         elif self._everybody and origin.startswith(("https://", "http://")):
             scopes |= ANYBODY
-        once = self._once.get(origin)
-        if once and once.holds(self._clock()):
-            scopes |= set(once.scopes)
+        scopes |= set(self._once.scopes(origin))
         return of_origin(origin, scopes) if scopes else None
 
     def _refresh(self) -> None:
