@@ -21,7 +21,7 @@ from tests.certs.rig import needs
 READY = "document.documentElement.dataset.ready !== undefined"
 IDLE = "document.querySelector('#cancel').hidden && !document.querySelector('#scan').hidden"
 SIZES = """const { buffer } = await import("/scan/service.js");
-return (await buffer.list()).map(({ id, width, height }) => [id, width, height]);"""
+return (await buffer.look()).map(({ id, width, height }) => [id, width, height]);"""
 PENDING = [200, {"state": "pending"}]
 
 
