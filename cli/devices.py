@@ -11,8 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from dwtsvc.config import Settings
-    from dwtsvc.devices.esclknown import Known
     from dwtsvc.model import Capabilities, Device, SourceCapabilities
+    from dwtsvc.paths import Paths
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -37,7 +37,6 @@ def devices(
       dwtsvc devices --capabilities virtual:adf
     """
     from dwtsvc.config import load
-    from dwtsvc.devices.esclknown import Known
     from dwtsvc.paths import Paths
 
     paths = Paths.from_environment(os.environ)
@@ -45,15 +44,17 @@ def devices(
     if capabilities:
         _show_capabilities(_ask_device(capabilities, settings), json)
     else:
-        _list(settings, Known(paths.network_scanners), json)
+        _list(settings, paths, json)
 
 
-def _list(settings: Settings, known: Known, json: bool) -> None:
+def _list(settings: Settings, paths: Paths, json: bool) -> None:
     from dwtsvc.devices import discover
-    from dwtsvc.devices.ways import once
+    from dwtsvc.devices.esclknown import Known
+    from dwtsvc.devices.ways import once, share_id, without_shared
     from dwtsvc.errors import DriverError
     from dwtsvc_cli import output
 
+    known = Known(paths.network_scanners)
     found: list[Device] = []
     failed: list[DriverError] = []
     for item in discover(settings.discovery_timeout):
@@ -63,6 +64,7 @@ def _list(settings: Settings, known: Known, json: bool) -> None:
             found.append(item)
     with suppress(DriverError):  # the driver of network scanners cannot read the file either, and says so
         found = once(found, lambda uuid: known.get(uuid).urls)
+    found = without_shared(found, share_id(paths.share_id), filter(None, (settings.device, *settings.share_devices)))
     found.sort(key=lambda device: (device.virtual, device.id))
     if json:
         errors = [{"error": error.word, "what": error.what, "why": error.why, "hint": error.hint} for error in failed]

@@ -45,6 +45,13 @@ def serve(
     server: Annotated[
         str | None, typer.Option("--server", metavar="ADDRESS", help="The address for other machines, with --expose.")
     ] = None,
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="Offer the scanners to phones and desktops (AirScan), here or at ADDRESS."),
+    ] = False,
+    address: Annotated[
+        str | None, typer.Argument(metavar="ADDRESS[:PORT]", help="With --share: where other machines reach them.")
+    ] = None,
     log_level: Annotated[
         int | None, typer.Option("--log-level", metavar="LEVEL", help="How much is logged: 0, 1, 14 or 30.")
     ] = None,
@@ -60,15 +67,25 @@ def serve(
       dwtsvc serve
 
       dwtsvc serve --http-port 18700 --https-port 18701
+
+      dwtsvc serve --share
+
+      dwtsvc serve --share 192.168.1.5
     """
+    from dwtsvc.errors import BadArguments
     from dwtsvc.paths import Paths
 
     overrides: dict[str, object] = {
         "http_ports": _list(http_port),
         "https_ports": _list(https_port),
         "Server": server,
+        "share": (address or "on") if share else None,
         "LogLevel": log_level,
     }
+    if address and not share:
+        raise BadArguments(
+            f"There is no use for '{address}'", hint=f"Say --share {address} to share the scanners there."
+        )
     os.umask(0o077)
     paths = Paths.from_environment(os.environ)
     with _final_if_configuration():
@@ -104,8 +121,10 @@ _FLAGS = {"http_ports": "--http-port", "https_ports": "--https-port", "Server": 
 def _arguments(overrides: dict[str, object], expose: bool) -> list[str]:
     """The options again, as words for the service itself."""
     words = ["--expose"] if expose else []
+    if share := overrides.get("share"):
+        words += ["--share"] if share == "on" else ["--share", str(share)]
     for name, value in overrides.items():
-        if value is not None:
+        if value is not None and name in _FLAGS:
             words += [word for each in str(value).split(",") for word in (_FLAGS[name], each)]
     return words
 
@@ -167,6 +186,7 @@ def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) ->
     from dwtsvc.server import App, listen
     from dwtsvc.server.service import Service
     from dwtsvc.version import __version__
+    from dwtsvc_cli.output import tell
 
     _log.info("dwtsvc %s begins", __version__)
     monitor = MonitorState.read(paths.monitor_file) if attached.monitor_pid else None
@@ -188,7 +208,10 @@ def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) ->
             warnings=loaded.warnings,
         )
         _introduce(doors)
-        return App(service)
+        app = App(service, certificates)
+        if app.sharing.on:
+            tell(f"Scanners are shared with AirScan at {app.sharing.url}")
+        return app
 
     listen.run(
         loaded.settings,

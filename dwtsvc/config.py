@@ -68,6 +68,19 @@ class Settings:
         (), kinds.WEB_ADDRESSES, "Network scanners by address, for those in other networks: `http://192.168.1.7/eSCL`."
     )
     escl_discovery: bool = _setting(True, kinds.SWITCH, "Look for scanners in the network.")
+    share: str = _setting(
+        "off", kinds.SHARE, "Offer the scanners to phones and desktops (AirScan): where the service listens for them."
+    )
+    share_port: int = _setting(
+        18627, kinds.whole(1, 65534), "The port that shared scanners are at; the one after it has encryption."
+    )
+    share_devices: tuple[str, ...] = _setting(
+        (), kinds.DEVICES, "The scanners that are shared; nothing is those of this machine itself."
+    )
+    share_allow: tuple[str, ...] = _setting(
+        (), kinds.NETWORKS, "The networks that may use shared scanners; nothing is the one the service listens in."
+    )
+    share_announce: bool = _setting(True, kinds.SWITCH, "Announce shared scanners, so that phones find them.")
     keep_days: int = _setting(
         30, kinds.whole(1, 3650), "Days after which pages that wait for `dwtsvc scan --recover` are deleted."
     )

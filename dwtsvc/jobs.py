@@ -23,7 +23,7 @@ from time import monotonic
 from dwtsvc.devices.cases import RecordTo
 from dwtsvc.devices.process import MAX_PAGE_BYTES, DeviceProcess, PageReady, PageStarted, Resolved, RowsRead
 from dwtsvc.errors import Cancelled, DwtsvcError, FeederEmpty, WrongState
-from dwtsvc.model import Encoding, JobState, PageInfo, Raster, ScanRequest
+from dwtsvc.model import Capabilities, Encoding, JobState, PageInfo, Raster, ScanRequest
 from dwtsvc.stations import Station, Stations
 from dwtsvc.store import PageStore
 
@@ -131,6 +131,14 @@ class Job:
     def size(self) -> int:
         """Bytes of the pages that were stored by now; asking costs nothing, however many they are."""
         return self._size
+
+    def let_go(self, index: int) -> None:
+        """Delete a page that its reader has; its record stays, and `size` no longer counts it."""
+        page = self.page(index)
+        assert page is not None
+        self._store.drop(page)
+        with self._changed:
+            self._size -= page.size
 
     def page(self, index: int, timeout: float | None = 0.0) -> PageInfo | None:
         """The page at a 0-based index once it is safe; None if the scan ended before it.
@@ -334,6 +342,10 @@ class Jobs:
     def close_idle(self, seconds: float) -> None:
         """Let go of the devices that nobody has used for so long; their workers end."""
         self._stations.close_idle(seconds)
+
+    def look(self, device: str) -> Capabilities:
+        """What a device can do. Raises what the device reports: NoScanner, ScannerBusy, ..."""
+        return self._stations.look(device)
 
     def start(
         self,

@@ -148,6 +148,37 @@ def _address(text: str) -> str | None:
     return str(ip_address(text)) if text else None
 
 
+def _share(text: str) -> str:
+    word = "off" if text.lower() in _OFF else "on" if text.lower() in _ON else text
+    if word not in ("on", "off"):
+        split_address(word)
+    return word
+
+
+def split_address(text: str) -> tuple[str, int | None]:
+    """An IP address with or without a port: `192.168.1.2`, `192.168.1.2:8080`, `fd00::1`, `[fd00::1]:8080`.
+
+    Raises ValueError.
+    """
+    from ipaddress import ip_address
+
+    match = re.fullmatch(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<four>[0-9.]+))(?::(?P<port>\d{1,5}))?", text)
+    if match is None:
+        return str(ip_address(text)), None
+    port = match["port"]
+    return str(ip_address(match["six"] or match["four"])), _within(int(port), 1, 65534) if port else None
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    return tuple(str(ip_network(part.strip(), strict=False)) for part in text.split(",")) if text else ()
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    return tuple(_something(part.strip()) for part in text.split(",")) if text else ()
+
+
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(part.strip().lower() for part in text.split(",")) if text else ()
     if origins != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
@@ -195,6 +226,13 @@ AREA = Kind(
 )
 BYTES = Kind("a number of bytes, also with KiB, MiB or GiB, 64 KiB to 1024 GiB", _byte_count, _show_bytes)
 ADDRESS: Kind[str | None] = Kind("an IP address, or nothing for this machine only", _address, lambda value: value or "")
+SHARE = Kind("off, on (this machine only), or an IP address, also with a port: 192.168.1.2:8080", _share)
+NETWORKS: Kind[tuple[str, ...]] = Kind(
+    "networks such as 192.168.1.0/24 with commas between, or nothing", _networks, ", ".join
+)
+DEVICES: Kind[tuple[str, ...]] = Kind(
+    "ids of devices as `dwtsvc devices` lists them, with commas between, or nothing", _devices, ", ".join
+)
 ORIGINS: Kind[tuple[str, ...]] = Kind(
     "*, or origins such as https://shop.example:8443 with commas between", _origins, ", ".join
 )

@@ -115,6 +115,11 @@ class Paths:
         return self.data / "cases"
 
     @property
+    def share_id(self) -> Path:
+        """What the UUIDs of shared scanners are made from."""
+        return self.state / "share-id"
+
+    @property
     def storage(self) -> Path:
         return self.data / "storage"
 
@@ -156,7 +161,7 @@ _LISTED = (
         "locks",
         "port_lock",
     ),
-    *("network_scanners", "log_file", "monitor_file", "monitor_lock"),
+    *("network_scanners", "share_id", "log_file", "monitor_file", "monitor_lock"),
 )
 
 

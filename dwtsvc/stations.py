@@ -13,6 +13,7 @@ import xxhash
 from dwtsvc import devices, locks
 from dwtsvc.devices.cases import RecordTo
 from dwtsvc.errors import ScannerBusy
+from dwtsvc.model import Capabilities
 
 
 class Station:
@@ -86,6 +87,16 @@ class Stations:
         record, self._record = self._record, None
         path = self._lock_folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
         return Station(device, path, timeout=timeout or self._timeout, cancel_grace=self._grace, record=record)
+
+    def look(self, device: str) -> Capabilities:
+        """What a device can do. One that was closed is closed again: other programs may want it. Raises as `take`."""
+        with self._lock:
+            idle = self._idle.get(device)
+        if idle:
+            return idle.station.capabilities
+        station = self.take(device)
+        station.close()
+        return station.capabilities
 
     def put_back(self, device: str, station: Station) -> None:
         """Keep a station warm for the next who takes it; one whose worker died is closed."""

@@ -235,7 +235,7 @@ class PageStore:
         """Forget a page that is safe elsewhere. Not synced: coming back after a crash harms nobody."""
         owner, _, number = page.id.rpartition("/")
         line = _line({"dropped": int(number)})
-        with self._lock, contextlib.suppress(OSError):  # a full disk forgets the forgetting, which harms nobody
+        with self._lock, contextlib.suppress(OSError, KeyError):  # a full disk, or an owner that ended, forgets it
             journal = self._journals[owner]
             written = os.write(journal, line)
             if written != len(line):

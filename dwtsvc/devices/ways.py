@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID, uuid4, uuid5
 
+from dwtsvc.disk import make_file, telling
 from dwtsvc.model import Device
 
 Places = Callable[[str], tuple[str, ...]]
@@ -32,6 +36,41 @@ def once(found: Iterable[Device], places: Places) -> list[Device]:
         else:
             kept.append(device)
     return [replace(each, also=tuple(others[each.id])) if others.get(each.id) else each for each in kept]
+
+
+def share_id(path: Path, *, make: bool = False) -> UUID | None:
+    """What the UUIDs of this user's shared scanners are made from; None if he never shared one.
+
+    `make` makes it, once and for all. Raises FileAccess and DiskFull then.
+    """
+    if make and not path.exists():
+        with telling(path), contextlib.suppress(FileExistsError):
+            make_file(path, str(uuid4()).encode())
+    try:
+        return UUID(path.read_text("ascii").strip())
+    except (OSError, ValueError):
+        return None
+
+
+def shared_uuid(own: UUID, device: str) -> str:
+    """The UUID under which a device is offered in the network: the same for as long as there is the file."""
+    return str(uuid5(own, device))
+
+
+def without_shared(found: Iterable[Device], own: UUID | None, named: Iterable[str] = ()) -> list[Device]:
+    """The devices without those that are shared by this user himself: each comes back as a scanner of the network, and
+    is no other than the one that it is made of, in whose `also` it goes. `named` are shared devices that need not be
+    listed."""
+    devices = list(found)
+    if own is None:
+        return devices
+    owners = {f"escl:{shared_uuid(own, name)}": name for name in (*(each.id for each in devices), *named)}
+    ways: dict[str, list[str]] = {}
+    for device in devices:
+        if device.id in owners:
+            ways.setdefault(owners[device.id], []).extend((device.id, *device.also))
+    kept = (each for each in devices if each.id not in owners)
+    return [replace(each, also=(*each.also, *ways.get(each.id, ()))) for each in kept]
 
 
 def _by_id(devices: list[Device], name: str) -> Device:

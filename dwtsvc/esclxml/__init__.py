@@ -9,6 +9,7 @@ from dwtsvc.esclxml.records import (
     PNG,
     TUNINGS,
     UNITS,
+    VERSION,
     Description,
     Input,
     JobStatus,
@@ -16,7 +17,13 @@ from dwtsvc.esclxml.records import (
     Ticket,
     Tuning,
 )
-from dwtsvc.esclxml.writing import description_document, status_document, ticket_document
+from dwtsvc.esclxml.writing import (
+    buffer_document,
+    description_document,
+    image_document,
+    status_document,
+    ticket_document,
+)
 
 __all__ = [
     "JPEG",
@@ -25,15 +32,18 @@ __all__ = [
     "PNG",
     "TUNINGS",
     "UNITS",
+    "VERSION",
     "Description",
     "Input",
     "JobStatus",
     "Status",
     "Ticket",
     "Tuning",
+    "buffer_document",
     "clean",
     "description",
     "description_document",
+    "image_document",
     "parse",
     "status",
     "status_document",

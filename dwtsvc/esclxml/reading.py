@@ -105,6 +105,8 @@ def description(document: bytes) -> Description:
         uuid=uuid_of(_text(tree, "UUID")),
         inputs=inputs,
         tunings=tuple(_tunings(tree)),
+        admin_url=clean(_text(tree, "AdminURI")),
+        icon_url=clean(_text(tree, "IconURI")),
     )
 
 
@@ -190,6 +192,7 @@ def status(document: bytes) -> Status:
             state=clean(_text(each, "JobState")),
             reasons=tuple(clean(reason.text) for reason in _all(each, "JobStateReason")),
             completed=_number(each, "ImagesCompleted", 1 << 30) or 0,
+            waiting=_number(each, "ImagesToTransfer", 1 << 30) or 0,
         )
         for each in _all(tree, "JobInfo")
     )

@@ -59,6 +59,8 @@ class Description:
     uuid: str = ""
     inputs: tuple[Input, ...]
     tunings: tuple[Tuning, ...] = ()
+    admin_url: str = ""
+    icon_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class JobStatus:
     state: str
     reasons: tuple[str, ...] = ()
     completed: int = 0
+    waiting: int = 0  # pages that are there and were not fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from dwtsvc.esclxml.records import TUNINGS, UNITS, WORDS, Description, Input, Status, Ticket
+from dwtsvc.esclxml.records import TUNINGS, UNITS, VERSION, WORDS, Description, Input, Status, Ticket
 from dwtsvc.model import Range, Source
 
 SCAN = "http://schemas.hp.com/imaging/escl/2011/05/03"
@@ -25,6 +25,9 @@ def description_document(told: Description) -> bytes:
         _add(tree, PWG, "SerialNumber", told.serial)
     if told.uuid:
         _add(tree, SCAN, "UUID", told.uuid)
+    for word, url in (("AdminURI", told.admin_url), ("IconURI", told.icon_url)):
+        if url:
+            _add(tree, SCAN, word, url)
     feeder = None
     for each in told.inputs:
         if each.source is Source.FLATBED:
@@ -46,6 +49,7 @@ def _add_input(parent: Element, name: str, told: Input) -> None:
     for word, value in (("Width", told.max_width), ("Height", told.max_height)):
         _add(caps, SCAN, f"Min{word}", 1)
         _add(caps, SCAN, f"Max{word}", round(value * UNITS))
+    _add(caps, SCAN, "MaxScanRegions", 1)
     profile = _add(_add(caps, SCAN, "SettingProfiles"), SCAN, "SettingProfile")
     modes, formats = _add(profile, SCAN, "ColorModes"), _add(profile, SCAN, "DocumentFormats")
     for mode in told.modes:
@@ -54,6 +58,12 @@ def _add_input(parent: Element, name: str, told: Input) -> None:
         for each in told.formats:
             _add(formats, space, word, each)
     _add_resolutions(_add(profile, SCAN, "SupportedResolutions"), told.resolutions)
+    intents = _add(caps, SCAN, "SupportedIntents")
+    for intent in ("Document", "TextAndGraphic", "Photo", "Preview"):
+        _add(intents, SCAN, "Intent", intent)
+    finest = told.resolutions.maximum if isinstance(told.resolutions, Range) else max(told.resolutions)
+    for word in ("MaxOpticalXResolution", "MaxOpticalYResolution"):
+        _add(caps, SCAN, word, round(finest))
 
 
 def _add_resolutions(parent: Element, resolutions: tuple[int, ...] | Range) -> None:
@@ -88,6 +98,7 @@ def status_document(told: Status) -> bytes:
         _add(info, PWG, "JobUri", each.path)
         _add(info, PWG, "JobUuid", each.path.rpartition("/")[2])
         _add(info, PWG, "ImagesCompleted", each.completed)
+        _add(info, PWG, "ImagesToTransfer", each.waiting)
         _add(info, PWG, "JobState", each.state)
         reasons = _add(info, PWG, "JobStateReasons")
         for reason in each.reasons:
@@ -95,8 +106,31 @@ def status_document(told: Status) -> bytes:
     return _bytes(tree)
 
 
+def image_document(path: str, width: int, height: int, line: int) -> bytes:
+    """What a page of a job is, as ScanImageInfo: pixels, and bytes of a row without compression."""
+    tree = _root("ScanImageInfo", VERSION)
+    _add(tree, PWG, "JobUri", path)
+    _add(tree, PWG, "JobUuid", path.rpartition("/")[2])
+    for word, value in (("ActualWidth", width), ("ActualHeight", height), ("ActualBytesPerLine", line)):
+        _add(tree, SCAN, word, value)
+    return _bytes(tree)
+
+
+def buffer_document(asked: Ticket, width: int, height: int, line: int) -> bytes:
+    """What a ticket would give, as ScanBufferInfo."""
+    tree = _root("ScanBufferInfo", VERSION)
+    tree.append(_settings(asked))
+    for word, value in (("ImageWidth", width), ("ImageHeight", height), ("BytesPerLine", line)):
+        _add(tree, SCAN, word, value)
+    return _bytes(tree)
+
+
 def ticket_document(asked: Ticket) -> bytes:
     """A ticket as ScanSettings."""
+    return _bytes(_settings(asked))
+
+
+def _settings(asked: Ticket) -> Element:
     tree = _root("ScanSettings", asked.version)
     if asked.area:
         region = _add(_add(tree, PWG, "ScanRegions"), PWG, "ScanRegion")
@@ -114,7 +148,7 @@ def ticket_document(asked: Ticket) -> bytes:
         _add(tree, SCAN, "Duplex", "true" if asked.source is Source.DUPLEX else "false")
     for name, number in asked.tunings:
         _add(tree, SCAN, TUNINGS[name], number)
-    return _bytes(tree)
+    return tree
 
 
 def _root(name: str, version: str) -> Element:

@@ -5,20 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dwtsvc.server.airscan.sharing import Care
     from dwtsvc.server.service import Service
 
 
 class App:
     """The whole service as one ASGI application with a life: `start`, requests, `stop`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, care: Care | None = None) -> None:
+        """`care` gives the certificate of the listener for shared scanners."""
+        from dwtsvc.server.airscan.sharing import Sharing
+
         self.service = service
+        self.sharing = Sharing(service, care)
+        service.shared, service.share_warnings = self.sharing.records, self.sharing.warnings
         self._asgi = create_app(service)
 
     async def start(self) -> None:
         await self.service.start()
+        await self.sharing.start()
 
     async def stop(self) -> None:
+        await self.sharing.stop()
         await self.service.stop()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from dwtsvc.paths import Paths
 from dwtsvc.server.doors import sockets
 from dwtsvc.server.doors.connections import Connections, Limits
 from dwtsvc.server.doors.notify import keep_alive, notify
-from dwtsvc.server.doors.servers import App, Server, requests, tick
+from dwtsvc.server.doors.servers import App, Server, drain, tick
 from dwtsvc.server.doors.sockets import Door, Opening
 from dwtsvc.server.doors.tls import Certificates
 from dwtsvc.version import __version__
@@ -212,34 +211,13 @@ class Doors:
             notify(f"READY=1\nSTATUS={sum(door.state == 'open' for door in self.doors)} doors open")
             await self._stop.wait()
             notify("STOPPING=1")
-            await self._close(servers)
+            await drain(servers, self.connections, self._grace, self._forced)
 
     async def _open(self, servers: Sequence[Server]) -> None:
         plain, encrypted = servers
         ready = [each for each in self._openings if each.socket is not None]
         await plain.listen([each for each in ready if each.door.scheme == "http"], None)
         await encrypted.listen([each for each in ready if each.door.scheme == "https"], self._certificates)
-
-    async def _close(self, servers: Sequence[Server]) -> None:
-        """Let requests finish and answers reach their clients, within the time that is given; then cut."""
-        end = time.monotonic() + self._grace
-        for server in servers:
-            for each in server.servers:
-                each.close()
-        self.connections.shut_down()
-        await self._wait(lambda: not requests(servers) and not self.connections.all, end)
-        if left := requests(servers):
-            _log.warning("%d requests were cut", len(left))
-            for task in left:
-                task.cancel()
-            await asyncio.wait(left, timeout=1)
-        self.connections.abort()
-        await asyncio.sleep(0)
-
-    async def _wait(self, done: Callable[[], bool], end: float) -> None:
-        while not done() and not self._forced.is_set() and time.monotonic() < end:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._forced.wait(), 0.02)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

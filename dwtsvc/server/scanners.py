@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from time import monotonic
 
 from dwtsvc import devices
@@ -15,8 +16,9 @@ FRESH = 30.0  # seconds
 class Scanners:
     """What discovery found. Blocking; safe to use from several threads."""
 
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+    def __init__(self, timeout: float, own: Callable[[list[Device]], list[Device]] = list) -> None:
+        """`own` takes those out that are this user's own, shared."""
+        self._timeout, self._own = timeout, own
         self._asking = threading.Lock()
         self._found: tuple[Device, ...] = ()
         self._errors: tuple[DwtsvcError, ...] = ()
@@ -61,7 +63,7 @@ class Scanners:
 
     def _ask(self) -> None:
         answers = list(devices.discover(self._timeout))
-        found = {each.id: each for each in answers if isinstance(each, Device)}
+        found = {each.id: each for each in self._own([each for each in answers if isinstance(each, Device)])}
         self._found = tuple(sorted(found.values(), key=lambda device: (device.virtual, device.id)))
         self._errors = tuple(each for each in answers if isinstance(each, DwtsvcError))
         self._when = monotonic()

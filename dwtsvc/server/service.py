@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from dwtsvc.config import HostCertificate, Settings
+from dwtsvc.devices.ways import share_id, without_shared
 from dwtsvc.jobs import Develop, Jobs
-from dwtsvc.model import Mode
+from dwtsvc.model import Device, Mode
 from dwtsvc.paths import Paths
 from dwtsvc.sealing import Seal, memory_key
 from dwtsvc.server.bridge import Bridge
@@ -80,7 +81,7 @@ class Service:
             ),
         )
         self.documents = Documents(paths.create(paths.storage))
-        self.scanners = Scanners(settings.discovery_timeout)
+        self.scanners = Scanners(settings.discovery_timeout, self._without_shared)
         self.choice = Choice(self)
         self.consent = Consent(paths.state, settings)
         self.token = Token(paths.state / "token")
@@ -89,6 +90,8 @@ class Service:
         self.findings = Findings(self.confined, paths.create(paths.runtime) / "findings")
         self.bridge = Bridge()
         self.uploads = Uploads(paths.upload, self.bridge)
+        self.shared: Callable[[], list[dict[str, Any]]] = list
+        self.share_warnings: Callable[[], list[str]] = list
         self._tidying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -108,6 +111,10 @@ class Service:
         self.documents.close()
         self.bridge.close()
         self.findings.clear()
+
+    def _without_shared(self, found: list[Device]) -> list[Device]:
+        named = (self.settings.device, *self.settings.share_devices)
+        return without_shared(found, share_id(self.paths.share_id), filter(None, named))
 
     def develop(self, mode: Mode) -> Develop:
         """What becomes of a scanned page before it is stored: the mode that was asked for, lossless and compact."""
@@ -139,10 +146,10 @@ class Service:
                 for held in self.holdings.jobs()
             ],
             "devices": [{"id": each.id, "name": each.label, "virtual": each.virtual} for each in self.scanners.last],
-            "shared": [],
+            "shared": self.shared(),
             "certificate": self.care.findings if self.care else None,
             "log_level": self.log_level,
-            "warnings": list(self.warnings),
+            "warnings": [*self.warnings, *self.share_warnings()],
         }
 
     async def _tidy(self) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -12,6 +15,8 @@ from dwtsvc.server.doors import protocol, sockets
 from dwtsvc.server.doors.connections import Connections
 from dwtsvc.server.doors.sockets import Opening
 from dwtsvc.server.doors.tls import Certificates
+
+_log = logging.getLogger(__name__)
 
 
 class App(Protocol):
@@ -67,6 +72,25 @@ class Server(uvicorn.Server):
 
 def requests(servers: Sequence[Server]) -> set[asyncio.Task[None]]:
     return {task for server in servers for task in server.server_state.tasks}
+
+
+async def drain(servers: Sequence[Server], connections: Connections, seconds: float, forced: asyncio.Event) -> None:
+    """Take no new connections, let requests finish and answers reach their clients for so long; then cut."""
+    end = time.monotonic() + seconds
+    for server in servers:
+        for each in server.servers:
+            each.close()
+    connections.shut_down()
+    while (requests(servers) or connections.all) and not forced.is_set() and time.monotonic() < end:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(forced.wait(), 0.02)
+    if left := requests(servers):
+        _log.warning("%d requests were cut", len(left))
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=1)
+    connections.abort()
+    await asyncio.sleep(0)
 
 
 async def tick(servers: Sequence[Server]) -> None:

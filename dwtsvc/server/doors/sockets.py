@@ -68,7 +68,7 @@ def open_doors(settings: Settings, *, expose: bool = False) -> list[Opening]:
     """
     if settings.enable_enhanced_mode:
         return _block()
-    openings = [_open(*address) for address in _addresses(settings, expose)]
+    openings = [open_at(*address) for address in _addresses(settings, expose)]
     if not _any_open(openings) and _are_usual(settings) and _belong_to_another_user(openings):
         return _block() or openings
     return openings
@@ -109,7 +109,7 @@ def _block() -> list[Opening]:
     """The first four ports in a row that are wholly free; empty if there are none."""
     for first in BLOCKS:
         schemes: tuple[Scheme, ...] = ("http", "https", "http", "https")
-        openings = [_open(scheme, host, first + at) for host in LOOPBACK for at, scheme in enumerate(schemes)]
+        openings = [open_at(scheme, host, first + at) for host in LOOPBACK for at, scheme in enumerate(schemes)]
         if _any_open(openings) and not any(each.door.state == "taken" for each in openings):
             return openings
         for each in openings:
@@ -117,7 +117,8 @@ def _block() -> list[Opening]:
     return []
 
 
-def _open(scheme: Scheme, host: str, port: int) -> Opening:
+def open_at(scheme: Scheme, host: str, port: int) -> Opening:
+    """Listen at one address; the door says why where that cannot be."""
     door = Door(scheme=scheme, host=host, port=port, state="open")
     if ip_address(host).is_unspecified:  # it would collide with our own doors, and no Host of a client would be it
         return Opening(replace(door, state="failed", reason="name the address of one network card"), None)

@@ -1,0 +1,238 @@
+"""Sharing: which scanners are offered to other machines, where, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from dwtsvc import kinds
+from dwtsvc.devices.ways import share_id, shared_uuid
+from dwtsvc.errors import DwtsvcError
+from dwtsvc.model import Device
+from dwtsvc.server.airscan.announce import Announcement, Announcer
+from dwtsvc.server.airscan.face import Face
+from dwtsvc.server.airscan.gate import Gate
+from dwtsvc.server.airscan.listener import Listener
+from dwtsvc.server.airscan.networks import Allowed, around
+from dwtsvc.server.airscan.offers import Offer
+from dwtsvc.server.airscan.orders import Orders
+from dwtsvc.server.doors.sockets import Door
+from dwtsvc.server.doors.tls import Certificates
+
+if TYPE_CHECKING:
+    from dwtsvc.server.service import Service
+
+LOOK_AGAIN = 60.0  # seconds between two looks for scanners
+TRY_AGAIN = 5.0  # seconds after which what failed is tried again: a network that is not there yet, a scanner in use
+# Ways of the system to scanners that offer themselves in the network already. Sharing them again would make two
+# machines that share pass one scanner to and fro for ever, each time under another name.
+_OF_THE_NETWORK = ("escl:", "sane:airscan:", "sane:escl:")
+
+_log = logging.getLogger(__name__)
+
+
+class Care(Protocol):
+    """Who looks after the certificate; see `listen.Care`."""
+
+    def pair(self) -> tuple[Path, Path]: ...
+
+    def on_change(self, callback: Callable[[], None]) -> object: ...
+
+
+class Sharing:
+    """The life of it. With the setting `share` off it does nothing at all."""
+
+    def __init__(self, service: Service, care: Care | None = None) -> None:
+        settings = service.settings
+        self._service = service
+        self.on = settings.share != "off"
+        host, port = kinds.split_address(settings.share) if settings.share not in ("on", "off") else ("127.0.0.1", None)
+        self.host, self.port = host, port or settings.share_port
+        self._certificates = Certificates(care.pair) if care and self.on else None
+        if care and self.on:
+            care.on_change(self._load_certificates)
+        self._scanners: dict[str, Orders] = {}
+        self._failed: dict[str, str] = {}
+        self._listener: Listener | None = None
+        self._announcer: Announcer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._fault = ""
+
+    @property
+    def url(self) -> str:
+        """Where the listener is, or will be."""
+        return Door(scheme="http", host=self.host, port=self.port, state="open").url
+
+    async def start(self) -> None:
+        if self.on:
+            self._task = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Take the announcements back, let documents on their way end, and close."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        if self._announcer:
+            await asyncio.to_thread(self._announcer.close)
+        if self._listener:
+            await self._listener.close()
+
+    def records(self) -> list[dict[str, Any]]:
+        """The scanners that are shared now, for `dwtsvc status`."""
+        urls = {door.scheme: door.url for door in self._doors()}
+        return [
+            {
+                "device": orders.offer.device.id,
+                "name": orders.offer.name,
+                "uuid": orders.offer.uuid,
+                "url": f"{urls['http']}/{slug}/eSCL",
+                "tls_url": f"{urls['https']}/{slug}/eSCL" if "https" in urls else "",
+                "announced": self._announcer is not None,
+            }
+            for slug, orders in self._scanners.items()
+            if "http" in urls
+        ]
+
+    def warnings(self) -> list[str]:
+        """Why something that should be shared is not."""
+        told = [f"No scanner is shared: {self._fault}"] if self._fault else []
+        return told + [f"{device} is not shared: {why}" for device, why in self._failed.items()]
+
+    def _doors(self) -> list[Door]:
+        return [door for door in self._listener.doors if door.state == "open"] if self._listener else []
+
+    def _load_certificates(self) -> None:
+        assert self._certificates
+        for fault in self._certificates.load():
+            _log.warning("For shared scanners: %s", fault)
+
+    async def _follow(self) -> None:
+        """Share what there is, now and whenever there is something else. A fault in it is told and does not end it."""
+        while True:
+            done = False
+            try:
+                done = await self._look()
+            except DwtsvcError as error:
+                _log.warning("Sharing: %s", error)
+            except Exception:
+                _log.exception("sharing failed")
+            await asyncio.sleep(LOOK_AGAIN if done else TRY_AGAIN)
+
+    async def _look(self) -> bool:
+        """Open what is closed, and offer what is there; whether all went well."""
+        if self._listener is None and not await self._listen():
+            return False
+        own = await self._service.bridge.run(share_id, self._service.paths.share_id, make=True)
+        assert own is not None
+        if not any(orders.turns.taken for orders in self._scanners.values()):  # or some backends disturb the scan
+            await self._offer(own, await self._wanted())
+        if self._service.settings.share_announce:
+            await self._service.bridge.outside(self._announce, own)
+        return not self._failed
+
+    async def _listen(self) -> bool:
+        """Listen, and say once why that cannot be: the network may come later."""
+        if self._certificates and not self._certificates.usable:
+            await self._service.bridge.run(self._load_certificates)
+        listener = Listener(self.host, self.port, self._certificates)
+        plain = listener.doors[0]
+        if plain.state != "open":
+            await listener.close()
+            fault = (
+                f"{plain.url} {'is taken by ' + plain.holder if plain.holder else 'cannot be opened: ' + plain.reason}"
+            )
+            if fault != self._fault:
+                _log.warning("Scanners are not shared: %s", fault)
+            self._fault = fault
+            return False
+        allow = self._service.settings.share_allow
+        networks = tuple(map(ip_network, allow)) if allow else await self._service.bridge.run(around, self.host)
+        gate = Gate(Face(self._service.bridge, self._scanners), Allowed(networks))
+        await listener.serve(gate)
+        self._listener, self._fault = listener, ""
+        _log.info("Scanners are shared at %s with %s", plain.url, ", ".join(map(str, networks)))
+        return True
+
+    async def _wanted(self) -> list[Device]:
+        """The scanners that shall be shared: those that are named, or those of this machine."""
+        settings = self._service.settings
+        found = {each.id: each for each in await self._service.bridge.outside(self._service.scanners.listed)}
+        if settings.share_devices:
+            return [_named(name, found) for name in settings.share_devices]
+        kept = [each for each in found.values() if self._is_own(each)]
+        chosen = settings.device
+        if chosen and chosen not in {each.id for each in kept}:
+            kept.insert(0, _named(chosen, found))
+        return sorted(kept, key=lambda each: each.id != chosen)  # that one is the one at /eSCL
+
+    def _is_own(self, device: Device) -> bool:
+        """Whether it is a scanner that only this machine has; virtual ones are for trying things out here."""
+        if device.id.startswith(_OF_THE_NETWORK):
+            return False
+        return not device.virtual or self.host in ("127.0.0.1", "::1")
+
+    async def _offer(self, own: UUID, wanted: Sequence[Device]) -> None:
+        """Offer these, in this order; what goes on keeps its orders."""
+        before = {orders.offer.device.id: orders for orders in self._scanners.values()}
+        failed: dict[str, str] = {}
+        made: dict[str, Orders] = {}
+        for device in wanted:
+            orders = before.get(device.id)
+            if orders is None or orders.offer.device != device:
+                try:
+                    orders = await self._orders(own, device)
+                except DwtsvcError as error:
+                    failed[device.id] = str(error)
+                    continue
+            made[orders.offer.slug] = orders
+        for name in failed.keys() - self._failed.keys():
+            _log.warning("%s is not shared: %s", name, failed[name])
+        self._failed = failed
+        self._scanners.clear()  # nothing is awaited between these two, so no request finds it empty
+        self._scanners.update(made)
+
+    async def _orders(self, own: UUID, device: Device) -> Orders:
+        """Raises what the device reports."""
+        capabilities = await self._service.bridge.outside(self._service.jobs.look, device.id)
+        offer = Offer(device=device, uuid=shared_uuid(own, device.id), capabilities=capabilities)
+        return Orders(self._service, offer)
+
+    def _announce(self, own: UUID) -> None:
+        """Blocking. Where there is no multicast, scanners are shared by address."""
+        try:
+            self._announcer = self._announcer or Announcer(self.host, f"dwtsvc-{own.hex[:8]}")
+            self._announcer.tell(self._announcements())
+        except (OSError, RuntimeError, TimeoutError) as error:
+            _log.warning("Shared scanners are not announced: %s", error)
+
+    def _announcements(self) -> list[Announcement]:
+        host = socket.gethostname().partition(".")[0]
+        return [
+            Announcement(
+                instance=orders.offer.instance(host),
+                port=door.port,
+                encrypted=door.scheme == "https",
+                record=tuple(orders.offer.record(door.url, host).items()),
+            )
+            for orders in self._scanners.values()
+            for door in self._doors()
+        ]
+
+
+def _named(name: str, found: dict[str, Device]) -> Device:
+    """A device by its id, also one that is in no list, such as a virtual one with options."""
+    if name in found:
+        return found[name]
+    base = found.get(name.partition("?")[0])
+    if base:
+        return Device(id=name, vendor=base.vendor, model=base.model, kind=base.kind, virtual=base.virtual)
+    return Device(id=name, vendor="", model=name, virtual=name.startswith("virtual:"))
