@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import barcodes, browsing, judging, pdfs, reading, scanning, serving, starting
+from benchmarks import barcodes, browsing, judging, pdfs, reading, scanning, serving, sharing, starting
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -25,6 +25,9 @@ MEASURES: dict[str, Measure] = {
     "first-page": serving.first_page,
     "crowd": serving.crowd,
     "service-memory": serving.memory,
+    "shared-airscan": sharing.by_airscan,
+    "shared-http": sharing.by_http,
+    "shared-found": sharing.discovery,
     "page-first": browsing.first_thumbnail,
     "page-scroll": browsing.scroll,
     "pdf-rasterize": pdfs.rasterizing,

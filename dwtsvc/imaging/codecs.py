@@ -17,7 +17,7 @@ from dwtsvc.errors import BadArguments, BadInput, DiskFull, FileAccess, InvalidO
 from dwtsvc.imaging import jpeg
 from dwtsvc.imaging.pdf import PdfWriter
 from dwtsvc.imaging.pixels import CHANNELS_AND_DEPTH, bare, image_bands, plain, to_8bit
-from dwtsvc.imaging.png import write_png
+from dwtsvc.imaging.png import SMALL_BAND, write_png
 from dwtsvc.imaging.rows import Rows, page_bytes, raw_bands
 from dwtsvc.imaging.streams import jpeg_header, least_bytes
 from dwtsvc.imaging.tiff import TiffWriter
@@ -120,7 +120,7 @@ def encode_rows_png(raster: Raster, rows: Rows, file: BinaryIO, *, dpi: float | 
         raise BadArguments("Lineart rows become a PNG through an image", hint="Call encode_rows.")
     write_png(
         file,
-        raw_bands(raster, rows),
+        raw_bands(raster, rows, SMALL_BAND),
         width=raster.width,
         height=raster.height or 0,
         channels=raster.channels,

@@ -27,6 +27,10 @@ METRES_PER_INCH = 0.0254
 ISAL_LEVEL = 2  # of 0..3; as fast as 1, a little smaller, and smaller than 3
 ZLIB_LEVEL = 1
 
+# Larger pieces of memory come from the kernel and go back each time: on several threads at once that took as long as
+# the compression itself (17,000 page faults for an A4 page in colour).
+SMALL_BAND = 128 << 10
+
 CHANNELS = {(GRAY, 1): 1, (GRAY, 8): 1, (RGB, 8): 3}  # of the colour types and depths that PDF pages have
 # It is transparent, or may say somewhere that it lies on its side: Pillow looks for that in texts, too
 SEEN_OTHERWISE = {b"tRNS", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}

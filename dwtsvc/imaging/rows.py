@@ -18,22 +18,22 @@ def row_bytes(width: int, channels: int, depth: int) -> int:
     return (width * channels * depth + 7) // 8
 
 
-def raw_bands(raster: Raster, rows: Rows) -> Iterator[bytes]:
-    """The rows of a raw page without their padding, some MB at a time.
+def raw_bands(raster: Raster, rows: Rows, size: int | None = None) -> Iterator[bytes]:
+    """The rows of a raw page without their padding, some MB at a time, or `size` bytes.
 
     Bands are copies, a small part of what compressing them costs: a view that lives on in a traceback would keep the
     caller from closing a memory map, and the BufferError of that would hide the real one.
     """
     packed, line = row_bytes(raster.width, raster.channels, raster.depth), raster.bytes_per_line
-    end, step = page_bytes(raster, rows), rows_in_band(packed) * line
+    end, step = page_bytes(raster, rows), rows_in_band(packed, size) * line
     for start in range(0, end, step):
         band = bytes(rows[start : min(start + step, end)])
         yield band if packed == line else b"".join([band[at : at + packed] for at in range(0, len(band), line)])
 
 
-def rows_in_band(size: int) -> int:
-    """How many rows of `size` bytes make a band."""
-    return max(1, BAND_BYTES // max(1, size))
+def rows_in_band(row: int, size: int | None = None) -> int:
+    """How many rows of `row` bytes make a band."""
+    return max(1, (size or BAND_BYTES) // max(1, row))
 
 
 def page_bytes(raster: Raster, rows: Rows) -> int:
