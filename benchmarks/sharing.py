@@ -76,7 +76,7 @@ def by_airscan(bench: Bench) -> Iterator[Row]:
 
 def by_http(bench: Bench) -> Iterator[Row]:
     """A bare client of HTTP, against a direct scan to JPEG by the command, its start taken off."""
-    scan = f"{CHECKOUT} scan -q -d {DEVICE} --source feeder -r 300 --size a4 -o page-%d.jpg"
+    scan = f"{CHECKOUT} scan -q -d {DEVICE} --source feeder -r 300 --size a4 -o 'page-{{n}}.jpg'"
     direct, start = bench.turns(scan, f"{CHECKOUT} scan --help", count=COUNT)
     with _shared(bench) as url:
         seconds = [_fetch(url) for _ in range(COUNT + 1)][1:]

@@ -23,7 +23,7 @@ from dwtsvc.server.gate.quotas import Limits, Quotas
 LIMITS = Limits(rate=50.0, burst=200.0, requests=48, all_requests=256)
 # What only browsers send, and only for pages. On plain HTTP they send no Sec-Fetch fields, but one of the others.
 _OF_PAGES = frozenset((b"origin", b"referer", b"cookie", b"access-control-request-method", b"sec-fetch-site"))
-_HOST = re.compile(r"(\[[0-9a-f:.%]+\]|[a-z0-9._-]+)(:\d{1,5})?")
+_HOST = re.compile(r"(\[[0-9a-f:.]+(?:%[0-9a-z%._~-]+)?\]|[a-z0-9._-]+)(:\d{1,5})?")
 
 
 class Request:
