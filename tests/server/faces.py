@@ -128,7 +128,7 @@ def serving(home: Path, **variables: str) -> Iterator[Served]:
             [sys.executable, "-P", "-m", "dwtsvc_cli.main", *words], env=environment, stdout=log, stderr=log
         )
     try:
-        _wait_for(http, process, home / "serve.log")
+        await_answer(http, process, home / "serve.log")
         yield Served(home, http, https, process)
     finally:
         process.terminate()
@@ -138,7 +138,7 @@ def serving(home: Path, **variables: str) -> Iterator[Served]:
             process.kill()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def await_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + PATIENCE
     while True:
         try:

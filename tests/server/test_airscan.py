@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from dwtsvc.devices.esclknown import Known
 from dwtsvc.esclxml import JPEG, PDF, PNG
 from dwtsvc.model import Mode, ScanRequest, Source
 from tests.devices.conformance import collected
+from tests.server.faces import serving
 from tests.server.sharing import ADF, GLASS, PAPER, PATIENCE, Shared, begun, documents, order, sharing
 
 DPI = 75
@@ -459,10 +461,6 @@ def test_the_status_lists_what_is_shared(shared: Shared) -> None:
 
 
 def test_a_port_that_is_taken_is_told_and_the_service_runs(tmp_path: Path) -> None:
-    import socket
-
-    from tests.server.faces import serving
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -34,10 +34,12 @@ class Offer:
     def name(self) -> str:
         return self.device.label or self.device.id
 
-    def instance(self, host: str) -> str:
-        """The name that people see in a list of scanners of several machines."""
-        name = f"{self.name} @ {host}".replace(".", " ")
-        return name.encode()[:MOST_INSTANCE].decode(errors="ignore")
+    def instance(self, host: str, *, twin: bool) -> str:
+        """The name that people see in a list of scanners of several machines; a `twin` has one of the same model."""
+        told = f" {self.uuid[:4]}" if twin else ""
+        place = f"{told} @ {host}".replace(".", " ").encode()[:MOST_INSTANCE]
+        name = self.name.replace(".", " ").encode()[: MOST_INSTANCE - len(place)]
+        return (name + place).decode(errors="ignore")
 
     def description(self, url: str) -> Description:
         """ScannerCapabilities; `url` is where the listener is, such as http://192.168.1.2:18627."""

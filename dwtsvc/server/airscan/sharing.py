@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -171,14 +172,15 @@ class Sharing:
         kept = [each for each in found.values() if self._is_own(each)]
         chosen = settings.device
         if chosen and chosen not in {each.id for each in kept}:
-            kept.insert(0, _named(chosen, found))
+            base = chosen.partition("?")[0]  # a virtual scanner is one, with and without its options
+            kept = [_named(chosen, found), *(each for each in kept if not each.virtual or each.id != base)]
         return sorted(kept, key=lambda each: each.id != chosen)  # that one is the one at /eSCL
 
     def _is_own(self, device: Device) -> bool:
         """Whether it is a scanner that only this machine has; virtual ones are for trying things out here."""
         if device.id.startswith(_OF_THE_NETWORK):
             return False
-        return not device.virtual or self.host in ("127.0.0.1", "::1")
+        return not device.virtual or ip_address(self.host).is_loopback
 
     async def _offer(self, own: UUID, wanted: Sequence[Device]) -> None:
         """Offer these, in this order; what goes on keeps its orders."""
@@ -216,9 +218,10 @@ class Sharing:
 
     def _announcements(self) -> list[Announcement]:
         host = socket.gethostname().partition(".")[0]
+        names = Counter(orders.offer.name for orders in self._scanners.values())
         return [
             Announcement(
-                instance=orders.offer.instance(host),
+                instance=orders.offer.instance(host, twin=names[orders.offer.name] > 1),
                 port=door.port,
                 encrypted=door.scheme == "https",
                 record=tuple(orders.offer.record(door.url, host).items()),

@@ -1,0 +1,394 @@
+"""What is shared and what is not, under which names, how it is announced, and that it is off unless it is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
+
+from dwtsvc.config import Settings
+from dwtsvc.devices.ways import share_id, shared_uuid, without_shared
+from dwtsvc.errors import BadArguments
+from dwtsvc.esclxml import Ticket
+from dwtsvc.model import Area, Capabilities, Device, Mode, Range, Source, SourceCapabilities
+from dwtsvc.paths import Paths
+from dwtsvc.server.airscan.gate import is_own
+from dwtsvc.server.airscan.networks import Allowed, around
+from dwtsvc.server.airscan.offers import Offer
+from dwtsvc.server.airscan.sharing import Sharing
+from dwtsvc.server.service import Service
+from tests.server.daemon import PROGRAM
+from tests.server.faces import PATIENCE, Served, await_answer, serving
+from tests.server.running import free_port
+from tests.server.sharing import ADF, GLASS, await_shared, free_pair, sharing
+
+OWN = UUID("7c4f3d0e-4a37-4f0e-8f0a-1d5be2c3a001")
+TYPES = ["_uscan._tcp.local.", "_uscans._tcp.local."]
+
+
+def device(id: str, virtual: bool = False) -> Device:
+    return Device(id=id, vendor="Acme", model=f"Model {id}", virtual=virtual)
+
+
+def offer(*sources: SourceCapabilities) -> Offer:
+    found = Capabilities(device="sane:acme", sources=sources)
+    return Offer(device=device("sane:acme"), uuid=shared_uuid(OWN, "sane:acme"), capabilities=found)
+
+
+def surface(source: Source, *modes: Mode, resolutions: tuple[int, ...] | Range = (100, 300)) -> SourceCapabilities:
+    return SourceCapabilities(
+        source=source, name="", modes=modes or (Mode.COLOR,), resolutions=resolutions, max_width=210, max_height=297
+    )
+
+
+# -- off, and on ---------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_shared_unless_it_is_wanted(tmp_path: Path) -> None:
+    with serving(tmp_path / "home") as served:
+        told = subprocess.run([*PROGRAM, "status", "--json"], env=environment(served.home), capture_output=True).stdout
+        listening = sockets_of(served.process.pid)
+    assert json.loads(told)["shared"] == []
+    assert {port for _, port in listening} == {served.http, served.https}
+    assert not Paths.from_environment({"DWTSVC_HOME": str(tmp_path / "home")}).share_id.exists()
+
+
+def test_the_option_shares_on_this_machine_only(tmp_path: Path) -> None:
+    port = free_pair()
+    with started(tmp_path, "--share", DWTSVC_SHARE_PORT=str(port)) as (process, records):
+        listening = sockets_of(process.pid)
+    assert {record["device"] for record in records} == {"virtual:adf", "virtual:flatbed"}
+    assert ("127.0.0.1", port) in listening and ("127.0.0.1", port + 1) in listening
+    assert {host for host, _ in listening} == {"127.0.0.1", "::1"}
+
+
+def test_an_address_and_a_port_may_be_said_with_the_option(tmp_path: Path) -> None:
+    port = free_pair()
+    with started(tmp_path, "--share", f"127.0.0.2:{port}", "--log-level", "14") as (process, records):
+        assert ("127.0.0.2", port) in sockets_of(process.pid)
+    assert {record["url"].split("/")[2] for record in records} == {f"127.0.0.2:{port}"}
+
+
+def test_an_address_without_the_option_is_refused(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [*PROGRAM, "serve", "127.0.0.1"], env=environment(tmp_path), capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert ran.returncode == 2 and "--share 127.0.0.1" in ran.stderr
+
+
+def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [*PROGRAM, "serve", "--share", "everywhere"], env=environment(tmp_path), capture_output=True, timeout=PATIENCE
+    )
+    assert ran.returncode == 2 and b"192.168.1.2:8080" in ran.stderr
+
+
+def test_the_monitor_hands_the_option_on(tmp_path: Path) -> None:
+    port = free_pair()
+    with started(tmp_path, "--share", f"127.0.0.1:{port}", monitor=True) as (_, records):
+        assert records[0]["url"].startswith(f"http://127.0.0.1:{port}/")
+
+
+# -- which -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared"),
+    [
+        ({"share": "192.0.2.1"}, ["sane:usb"]),
+        ({"share": "on"}, ["sane:usb", "virtual:adf"]),
+        ({"share": "192.0.2.1", "device": "virtual:adf?pages=2"}, ["virtual:adf?pages=2", "sane:usb"]),
+        ({"share": "on", "device": "virtual:adf?pages=2"}, ["virtual:adf?pages=2", "sane:usb"]),
+        ({"share": "on", "device": "virtual:adf"}, ["virtual:adf", "sane:usb"]),
+        ({"share": "on", "share_devices": ("escl:far", "virtual:adf")}, ["escl:far", "virtual:adf"]),
+    ],
+)
+def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
+    tmp_path: Path, settings: dict[str, Any], shared: list[str]
+) -> None:
+    found = ["sane:usb", "escl:far", "sane:airscan:e0:far", "sane:escl:http://far", "virtual:adf"]
+
+    async def main() -> list[str]:
+        service = Service(Settings(**settings), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
+        listed = tuple(device(each, each.startswith("virtual:")) for each in found)
+        service.scanners.listed = lambda **_: listed  # type: ignore[method-assign]
+        try:
+            return [each.id for each in await Sharing(service)._wanted()]
+        finally:
+            service.bridge.close()
+
+    assert asyncio.run(main()) == shared
+
+
+def test_a_share_is_the_same_scanner_and_listed_once() -> None:
+    usb, share = device("sane:usb"), device(f"escl:{shared_uuid(OWN, 'sane:usb')}")
+    named, far = device(f"escl:{shared_uuid(OWN, 'virtual:adf?pages=2')}"), device("escl:far")
+    found = without_shared([share, usb, named, far], OWN, ["virtual:adf?pages=2"])
+    assert [each.id for each in found] == ["sane:usb", "escl:far"]
+    assert found[0].also == (share.id,)
+    assert without_shared([share, usb], None) == [share, usb]
+
+
+def test_the_identity_of_a_share_is_made_once(tmp_path: Path) -> None:
+    path = tmp_path / "share-id"
+    assert share_id(path) is None
+    made = share_id(path, make=True)
+    assert made is not None and share_id(path, make=True) == made == share_id(path)
+    assert shared_uuid(made, "a") == shared_uuid(made, "a") != shared_uuid(made, "b")
+
+
+def test_names_and_addresses_are_the_same_after_a_restart(tmp_path: Path) -> None:
+    told = []
+    for _ in range(2):
+        with sharing(tmp_path / "home", ADF, GLASS) as shared:
+            told.append([(record["uuid"], record["url"].split("/")[3]) for record in shared.records])
+        shutil.rmtree(tmp_path / "home" / "sane")
+    assert told[0] == told[1] and len(set(told[0])) == 2
+
+
+# -- what is told ------------------------------------------------------------------------------------------------
+
+
+def test_a_range_of_resolutions_is_told_one_by_one() -> None:
+    made = offer(surface(Source.FLATBED, resolutions=Range(minimum=100, maximum=400, step=50)))
+    assert made.description("http://x").inputs[0].resolutions == (100, 150, 200, 300, 400)
+    odd = offer(surface(Source.FLATBED, resolutions=Range(minimum=301, maximum=302)))
+    assert odd.description("http://x").inputs[0].resolutions == (301,)
+
+
+def test_the_record_of_an_announcement_says_what_clients_choose_by() -> None:
+    made = offer(surface(Source.DUPLEX, Mode.GRAY, Mode.LINEART), surface(Source.FEEDER, Mode.GRAY))
+    record = made.record("http://192.0.2.1:18627", "desk")
+    assert record["is"] == "adf" and record["duplex"] == "T" and record["cs"] == "grayscale,binary"
+    assert record["rs"] == f"{made.slug}/eSCL" and record["uuid"] == made.uuid and record["note"] == "desk"
+    assert record["adminurl"] == "http://192.0.2.1:18627/" and record["txtvers"] == "1"
+
+
+def test_the_name_of_an_announcement_fits_into_the_dns_and_keeps_twins_apart() -> None:
+    made = offer(surface(Source.FLATBED))
+    assert made.instance("desk", twin=False) == "Acme Model sane:acme @ desk"
+    assert made.uuid[:4] in made.instance("desk", twin=True)
+    long = Offer(device=Device(id="x", vendor="", model="é" * 100), uuid=made.uuid, capabilities=made.capabilities)
+    assert len(long.instance("desk.example", twin=True).encode()) <= 63
+    assert long.instance("desk", twin=False).endswith("é @ desk")
+    assert long.slug == f"scanner-{made.uuid[:6]}"
+
+
+def test_an_order_without_a_place_is_for_the_feeder_of_a_scanner_without_a_glass() -> None:
+    ticket = Ticket(source=Source.FLATBED, mode=Mode.COLOR, resolution=300, format="image/jpeg")
+    assert offer(surface(Source.FEEDER)).request(ticket).source is Source.FEEDER
+    assert offer(surface(Source.FEEDER), surface(Source.FLATBED)).request(ticket).source is Source.FLATBED
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"source": Source.DUPLEX},
+        {"mode": Mode.GRAY},
+        {"resolution": 200},
+        {"format": "image/tiff"},
+        {"area": Area(left=209.5, width=100, height=100)},
+        {"area": Area(top=500, width=100, height=100)},
+    ],
+)
+def test_what_a_scanner_cannot_do_is_refused(changed: dict[str, Any]) -> None:
+    wish: dict[str, Any] = {"source": Source.FLATBED, "mode": Mode.COLOR, "resolution": 300, "format": "image/png"}
+    with pytest.raises(BadArguments):
+        offer(surface(Source.FLATBED)).request(Ticket(**(wish | changed)))
+
+
+# -- who is near -------------------------------------------------------------------------------------------------
+
+
+def test_the_networks_around_an_address_are_those_of_its_card() -> None:
+    assert {str(each) for each in around("127.0.0.1")} == {"127.0.0.0/8", "::1/128"}
+    assert [str(each) for each in around("203.0.113.77")] == ["203.0.113.77/32"]
+
+
+def test_the_list_of_networks_knows_mapped_addresses_and_zones() -> None:
+    allowed = Allowed([ip_network("192.168.7.0/24"), ip_network("fe80::/10")])
+    assert all(each in allowed for each in ("192.168.7.1", "::ffff:192.168.7.1", "fe80::1%eth0"))
+    assert not any(each in allowed for each in ("192.168.8.1", "::ffff:8.8.8.8", "fd00::1", "", "nobody"))
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "evil.example:80", "x.local.example", "[x]", "a b", "127.1/", "1" * 300]
+)
+def test_a_host_that_is_not_surely_ours_is_refused(host: str) -> None:
+    assert not is_own(host, frozenset({"desk"}))
+
+
+@pytest.mark.parametrize("host", ["desk", "desk:18627", "desk.local", "10.0.0.1", "[fd00::1]:80"])
+def test_a_host_that_can_only_be_ours_is_taken(host: str) -> None:
+    assert is_own(host, frozenset({"desk"}))
+
+
+# -- announced ---------------------------------------------------------------------------------------------------
+
+
+class Seen:
+    """What is announced at an address of this machine right now, by type and name."""
+
+    def __init__(self, host: str) -> None:
+        self.names: set[tuple[str, str]] = set()
+        self.changed = threading.Condition()
+        self.zeroconf = Zeroconf(interfaces=[host])
+        ServiceBrowser(self.zeroconf, TYPES, handlers=[self._change])
+
+    def _change(self, service_type: str, name: str, state_change: ServiceStateChange, **_: object) -> None:
+        with self.changed:
+            if state_change is ServiceStateChange.Removed:
+                self.names.discard((service_type, name))
+            else:
+                self.names.add((service_type, name))
+            self.changed.notify_all()
+
+    def of(self, uuids: set[str]) -> dict[tuple[str, str], Any]:
+        """The announcements of these scanners."""
+        found = {each: self.zeroconf.get_service_info(*each, timeout=3000) for each in tuple(self.names)}
+        return {each: info for each, info in found.items() if info and info.decoded_properties.get("uuid") in uuids}
+
+
+def test_scanners_are_announced_as_long_as_they_are_shared(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(sharing(tmp_path / "home", ADF, GLASS, DWTSVC_SHARE_ANNOUNCE="on"))
+        seen = Seen("127.0.0.1")
+        stack.callback(seen.zeroconf.close)
+        uuids = {record["uuid"] for record in shared.records}
+        until = time.monotonic() + PATIENCE
+        while len(found := seen.of(uuids)) < 4:
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+        for (service_type, _), info in found.items():
+            record = next(each for each in shared.records if each["uuid"] == info.decoded_properties["uuid"])
+            url = record["tls_url" if service_type.startswith("_uscans") else "url"]
+            assert info.parsed_addresses() == ["127.0.0.1"]
+            assert url.endswith(f":{info.port}/{info.decoded_properties['rs']}")
+            assert info.server.endswith(".local.") and info.name.startswith(record["name"])
+        shared.served.process.send_signal(signal.SIGTERM)
+        shared.served.process.wait(PATIENCE)
+        with seen.changed:
+            assert seen.changed.wait_for(lambda: not seen.names & found.keys(), PATIENCE)
+
+
+def test_a_scanner_is_found_in_another_network_namespace_and_scanned_from_there(tmp_path: Path) -> None:
+    with namespaces() as (inside, outside):
+        home = tmp_path / "home"
+        (home / "sane").mkdir(parents=True)
+        (home / "sane" / "dll.conf").write_text("")
+        variables = {
+            "DWTSVC_SHARE": "10.77.77.1", "DWTSVC_SHARE_DEVICES": GLASS, "SANE_CONFIG_DIR": str(home / "sane"),
+            "DWTSVC_ESCL_DISCOVERY": "off",
+        }  # fmt: skip
+        wrapped = {**environment(home), **variables}
+        with (home / "serve.log").open("wb") as log:
+            command = ["ip", "netns", "exec", inside, *PROGRAM, "serve", "--no-monitor"]
+            process = subprocess.Popen(command, env=wrapped, stdout=log, stderr=log)
+        try:
+            client = ["ip", "netns", "exec", outside, *PROGRAM]
+            theirs = {**environment(tmp_path / "other"), "SANE_CONFIG_DIR": str(home / "sane")}
+            until, found = time.monotonic() + PATIENCE, list[str]()
+            while not found:
+                assert time.monotonic() < until, (home / "serve.log").read_text()
+                told = subprocess.run([*client, "devices", "--json"], env=theirs, capture_output=True, timeout=PATIENCE)
+                found = [each["id"] for each in json.loads(told.stdout)["devices"] if each["id"].startswith("escl:")]
+            words = ["scan", "-q", "-d", found[0], "-r", "75", "-o", str(tmp_path / "page.jpg")]
+            subprocess.run([*client, *words], env=theirs, check=True, timeout=PATIENCE)
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+    assert (tmp_path / "page.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+@contextlib.contextmanager
+def namespaces() -> Iterator[tuple[str, str]]:
+    """Two networks with a cable between them, 10.77.77.1 and .2."""
+    if not shutil.which("ip"):
+        pytest.skip("the command ip is not here")
+    names = [f"dwtsvc-{os.getpid()}-{side}" for side in "ab"]
+    made = [subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode == 0 for name in names]
+    try:
+        if not all(made):
+            pytest.skip("this machine gives no network namespaces")
+        ends = [f"dw{os.getpid() % 10**6}{side}" for side in "ab"]
+        cable = ["ip", "link", "add", ends[0], "netns", names[0], "type", "veth"]
+        if subprocess.run([*cable, "peer", "name", ends[1], "netns", names[1]], capture_output=True).returncode:
+            pytest.skip("this machine gives no virtual network cards")
+        for number, (name, end) in enumerate(zip(names, ends, strict=True), 1):
+            for words in (
+                ["addr", "add", f"10.77.77.{number}/24", "dev", end],
+                ["link", "set", end, "up"],
+                ["link", "set", "lo", "up"],
+            ):
+                subprocess.run(["ip", "-n", name, *words], check=True)
+        yield names[0], names[1]
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True)
+
+
+# -- helpers -----------------------------------------------------------------------------------------------------
+
+
+def environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DWTSVC_")}
+    return {**kept, "DWTSVC_HOME": str(home)}
+
+
+@contextlib.contextmanager
+def started(folder: Path, *words: str, monitor: bool = False, **variables: str) -> Iterator[tuple[Any, list[Any]]]:
+    """`dwtsvc serve` with these words and no scanners but the virtual ones; its process, and what it shares."""
+    home = folder / "home"
+    (home / "sane").mkdir(parents=True)
+    (home / "sane" / "dll.conf").write_text("")
+    quiet = {"DWTSVC_ESCL_DISCOVERY": "off", "DWTSVC_SHARE_ANNOUNCE": "off", "SANE_CONFIG_DIR": str(home / "sane")}
+    http, https = free_port(), free_port()
+    ports = ["--http-port", str(http), "--https-port", str(https)]
+    command = [*PROGRAM, "serve", *([] if monitor else ["--no-monitor"]), *ports, *words]
+    with (home / "serve.log").open("wb") as log:
+        process = subprocess.Popen(command, env={**environment(home), **quiet, **variables}, stdout=log, stderr=log)
+    try:
+        await_answer(http, process, home / "serve.log")
+        yield process, await_shared(Served(home, http, https, process))
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def sockets_of(pid: int) -> set[tuple[str, int]]:
+    """The addresses that a process listens at."""
+    inodes = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(file).removeprefix("socket:[").removesuffix("]"))
+    found = set()
+    for table, family in (("tcp", 4), ("tcp6", 16)):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                host, _, port = fields[1].partition(":")
+                found.add((address_of(bytes.fromhex(host), family), int(port, 16)))
+    return found
+
+
+def address_of(packed: bytes, family: int) -> str:
+    words = b"".join(packed[at : at + 4][::-1] for at in range(0, family, 4))
+    if sys.byteorder == "big":
+        words = packed
+    return socket.inet_ntop(socket.AF_INET if family == 4 else socket.AF_INET6, words)
