@@ -209,7 +209,7 @@ def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) ->
         )
         _introduce(doors)
         app = App(service, certificates)
-        if app.sharing.on:
+        if app.sharing:
             tell(f"Scanners are shared with AirScan at {app.sharing.url}")
         return app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dwtsvc.server.airscan.sharing import Care
+    from dwtsvc.server.airscan.sharing import Care, Sharing
     from dwtsvc.server.service import Service
 
 
@@ -14,19 +14,23 @@ class App:
 
     def __init__(self, service: Service, care: Care | None = None) -> None:
         """`care` gives the certificate of the listener for shared scanners."""
-        from dwtsvc.server.airscan.sharing import Sharing
-
         self.service = service
-        self.sharing = Sharing(service, care)
-        service.shared, service.share_warnings = self.sharing.records, self.sharing.warnings
+        self.sharing: Sharing | None = None
+        if service.settings.share != "off":
+            from dwtsvc.server.airscan.sharing import Sharing
+
+            self.sharing = Sharing(service, care)
+            service.shared, service.share_warnings = self.sharing.records, self.sharing.warnings
         self._asgi = create_app(service)
 
     async def start(self) -> None:
         await self.service.start()
-        await self.sharing.start()
+        if self.sharing:
+            await self.sharing.start()
 
     async def stop(self) -> None:
-        await self.sharing.stop()
+        if self.sharing:
+            await self.sharing.stop()
         await self.service.stop()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -356,6 +357,20 @@ def test_a_job_that_nobody_fetches_goes_away(tmp_path: Path) -> None:
             assert time.monotonic() < until
             time.sleep(0.1)
         assert client.get(f"{job}/NextDocument").status_code == 410
+
+
+def test_pages_of_an_order_from_before_a_restart_go_away(tmp_path: Path) -> None:
+    with sharing(tmp_path / "home", GLASS) as shared, shared.client() as client:
+        begun(client, order(Source.FLATBED))
+        until = time.monotonic() + PATIENCE
+        while [each["state"] for each in shared.status()["jobs"]] != ["completed"]:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    shutil.rmtree(tmp_path / "home" / "sane")
+    with sharing(tmp_path / "home", GLASS, DWTSVC_JOB_IDLE="1") as shared:
+        while shared.status()["jobs"]:
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 def test_heads_are_small(shared: Shared) -> None:

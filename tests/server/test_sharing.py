@@ -22,6 +22,7 @@ from uuid import UUID
 import pytest
 from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
+from dwtsvc import kinds
 from dwtsvc.config import Settings
 from dwtsvc.devices.ways import share_id, shared_uuid, without_shared
 from dwtsvc.errors import BadArguments
@@ -103,6 +104,31 @@ def test_the_monitor_hands_the_option_on(tmp_path: Path) -> None:
     port = free_pair()
     with started(tmp_path, "--share", f"127.0.0.1:{port}", monitor=True) as (_, records):
         assert records[0]["url"].startswith(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("off", "off"), ("No", "off"), ("on", "on"), ("192.168.1.2", "192.168.1.2"), ("192.168.1.2:80", "192.168.1.2:80"),
+        ("fd00::1", "fd00::1"), ("[fd00::1]:80", "[fd00::1]:80"),
+    ],
+)  # fmt: skip
+def test_where_to_share_is_off_on_or_an_address(text: str, value: str) -> None:
+    assert kinds.SHARE.parse(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "desk", "192.168.1", "192.168.1.2:0", "192.168.1.2:65535", "192.168.1.2:", "1.2.3.4/8"]
+)
+def test_where_to_share_is_nothing_else(text: str) -> None:
+    with pytest.raises(ValueError):
+        kinds.SHARE.parse(text)
+
+
+@pytest.mark.parametrize("text", ["everybody", "192.168.1.0/33", "192.168.1.0/24,", "*"])
+def test_networks_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        kinds.NETWORKS.parse(text)
 
 
 # -- which -------------------------------------------------------------------------------------------------------

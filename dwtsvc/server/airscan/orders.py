@@ -32,6 +32,7 @@ from dwtsvc.server.holdings import Held
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
+BUCKET = "airscan "  # and the address of the client
 PATIENCE = 20.0  # seconds that an order waits for the scanner; clients give up on an answer after 30
 PAGE_WAIT = 25.0  # seconds that a client waits for a page before it is told to come again
 BUSY_AGAIN = 0.5  # seconds between two looks at a scanner that somebody else has
@@ -165,7 +166,7 @@ class Orders:
         develop = Developer(ticket.mode, encoder, settings.quality, compact=True)
         request = self.offer.request(ticket)
         return self._service.holdings.begin_job(
-            f"airscan {client}", request, develop, run=False, idle_limit=settings.job_idle, site=True
+            BUCKET + client, request, develop, run=False, idle_limit=settings.job_idle, site=True
         )
 
     def _drop_opened(self, opening: asyncio.Future[Held]) -> None:

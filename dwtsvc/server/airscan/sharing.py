@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -23,17 +24,17 @@ from dwtsvc.server.airscan.gate import Gate
 from dwtsvc.server.airscan.listener import Listener
 from dwtsvc.server.airscan.networks import Allowed, around
 from dwtsvc.server.airscan.offers import Offer
-from dwtsvc.server.airscan.orders import Orders
+from dwtsvc.server.airscan.orders import BUCKET, Orders
 from dwtsvc.server.doors.sockets import Door
 from dwtsvc.server.doors.tls import Certificates
 
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
-LOOK_AGAIN = 60.0  # seconds between two looks for scanners
+LOOK_AGAIN = 300.0  # seconds between two looks for scanners; some are woken by it
 TRY_AGAIN = 5.0  # seconds after which what failed is tried again: a network that is not there yet, a scanner in use
-# Ways of the system to scanners that offer themselves in the network already. Sharing them again would make two
-# machines that share pass one scanner to and fro for ever, each time under another name.
+# Ways to scanners that offer themselves in the network already. Two machines that share would pass such a one on to
+# each other for ever, each time under another name.
 _OF_THE_NETWORK = ("escl:", "sane:airscan:", "sane:escl:")
 
 _log = logging.getLogger(__name__)
@@ -48,16 +49,15 @@ class Care(Protocol):
 
 
 class Sharing:
-    """The life of it. With the setting `share` off it does nothing at all."""
+    """The life of it, where the setting `share` is not off."""
 
     def __init__(self, service: Service, care: Care | None = None) -> None:
         settings = service.settings
         self._service = service
-        self.on = settings.share != "off"
-        host, port = kinds.split_address(settings.share) if settings.share not in ("on", "off") else ("127.0.0.1", None)
+        host, port = ("127.0.0.1", None) if settings.share == "on" else kinds.split_address(settings.share)
         self.host, self.port = host, port or settings.share_port
-        self._certificates = Certificates(care.pair) if care and self.on else None
-        if care and self.on:
+        self._certificates = Certificates(care.pair) if care else None
+        if care:
             care.on_change(self._load_certificates)
         self._scanners: dict[str, Orders] = {}
         self._failed: dict[str, str] = {}
@@ -72,13 +72,18 @@ class Sharing:
         return Door(scheme="http", host=self.host, port=self.port, state="open").url
 
     async def start(self) -> None:
-        if self.on:
-            self._task = asyncio.create_task(self._follow())
+        self._let_go_of_the_past()
+        self._task = asyncio.create_task(self._follow())
+
+    def _let_go_of_the_past(self) -> None:
+        """Who ordered from an earlier service will not come for his pages."""
+        for held in self._service.holdings.jobs():
+            if held.bucket.startswith(BUCKET):
+                held.idle_limit = self._service.settings.job_idle
 
     async def stop(self) -> None:
         """Take the announcements back, let documents on their way end, and close."""
-        if self._task is None:
-            return
+        assert self._task is not None
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -126,7 +131,14 @@ class Sharing:
                 _log.warning("Sharing: %s", error)
             except Exception:
                 _log.exception("sharing failed")
-            await asyncio.sleep(LOOK_AGAIN if done else TRY_AGAIN)
+            await self._rest(LOOK_AGAIN if done else TRY_AGAIN)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not when somebody else has found other scanners meanwhile."""
+        scanners, known = self._service.scanners, self._service.scanners.last
+        until = monotonic() + seconds
+        while monotonic() < until and scanners.last == known:
+            await asyncio.sleep(1)
 
     async def _look(self) -> bool:
         """Open what is closed, and offer what is there; whether all went well."""
