@@ -109,7 +109,8 @@ def test_the_monitor_hands_the_option_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("off", "off"), ("No", "off"), ("on", "on"), ("192.168.1.2", "192.168.1.2"), ("192.168.1.2:80", "192.168.1.2:80"),
+        ("off", "off"), ("No", "off"), ("on", "on"), ("192.168.1.2", "192.168.1.2"),
+        ("192.168.1.2:80", "192.168.1.2:80"),
         ("fd00::1", "fd00::1"), ("[fd00::1]:80", "[fd00::1]:80"),
     ],
 )  # fmt: skip
