@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,12 @@ from tests.disks import mounted
 
 # What stands in the network of the machine that runs the tests is none of their business.
 os.environ.setdefault("DWTSVC_ESCL_DISCOVERY", "off")
+SANE = Path("/etc/sane.d")
+if "SANE_CONFIG_DIR" not in os.environ and (SANE / "dll.d" / "airscan").exists():  # it would look for scanners, too
+    _own = tempfile.mkdtemp(prefix="sane-")
+    atexit.register(shutil.rmtree, _own, ignore_errors=True)
+    shutil.copytree(SANE, _own, ignore=lambda folder, names: {"airscan"} & set(names), dirs_exist_ok=True)
+    os.environ["SANE_CONFIG_DIR"] = _own
 
 # How long an example takes says more of the machine's other work than of the code.
 settings.register_profile("untimed", deadline=None)
