@@ -186,6 +186,21 @@ def test_a_page_is_deleted_when_its_client_asks_for_the_next(tmp_path: Path) -> 
     assert counts == [3, 2, 1]
 
 
+def test_a_document_whose_client_left_in_the_middle_is_sent_again(tmp_path: Path) -> None:
+    body = order(format=PNG, dpi=600).replace(b"<pwg:Height>1500<", b"<pwg:Height>3500<")
+    with sharing(tmp_path / "home", "virtual:adf?pages=1&noise=1") as shared, shared.client() as client:
+        job = begun(client, body)
+        path = job.removeprefix(shared.base)
+        with socket.socket() as impatient:
+            impatient.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            impatient.connect(("127.0.0.1", shared.port))
+            impatient.sendall(f"GET {path}/NextDocument HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            assert impatient.recv(4096).startswith(b"HTTP/1.1 200 ")
+        (page,) = documents(client, job)
+    assert len(page.content) > 4 << 20  # more than the system takes off our hands
+    assert Image.open(io.BytesIO(page.content)).size[0] == 2400
+
+
 def test_what_a_client_scans_is_not_told_to_another_nor_given_to_it(shared: Shared) -> None:
     with shared.client() as mine, shared.client("127.0.0.9") as theirs:
         job = begun(mine, order(Source.FLATBED))

@@ -94,20 +94,13 @@ def test_airscan_scans_over_tls(tmp_path: Path) -> None:
     assert same(Image.open(io.BytesIO(ran.stdout)), theirs)
 
 
-def test_airscan_names_a_jam(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("device", "code"), [("virtual:adf?jam=1", 6), ("virtual:adf?empty=1", 7)])
+def test_airscan_names_a_jam_and_an_empty_feeder(tmp_path: Path, device: str, code: int) -> None:
     needs("airscan")
-    with sharing(tmp_path / "home", "virtual:adf?pages=3&jam=1") as shared:
+    with sharing(tmp_path / "home", device) as shared:
         env = configured(tmp_path / "sane", "airscan", AIRSCAN.format(url=shared.url))
         ran = scanimage(env, "-d", "airscan:e0:fake", "--source", "ADF", *DPI)
-    assert ran.returncode == 6, ran.stderr  # JAMMED
-
-
-def test_airscan_says_that_a_feeder_is_empty(tmp_path: Path) -> None:
-    needs("airscan")
-    with sharing(tmp_path / "home", "virtual:adf?empty=1") as shared:
-        env = configured(tmp_path / "sane", "airscan", AIRSCAN.format(url=shared.url))
-        ran = scanimage(env, "-d", "airscan:e0:fake", "--source", "ADF", *DPI)
-    assert ran.returncode == 7, ran.stderr  # NO_DOCS
+    assert ran.returncode == code, ran.stderr  # JAMMED, NO_DOCS
 
 
 @pytest.mark.parametrize("source", ["Flatbed", "ADF"])

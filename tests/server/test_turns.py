@@ -76,21 +76,11 @@ def test_who_was_served_longest_ago_is_next() -> None:
     played(scene)
 
 
-def test_one_that_was_told_to_come_again_has_the_place_it_had() -> None:
-    async def scene(made: Turns) -> None:
-        await made.take("other", LONG)
-        with pytest.raises(ScannerBusy):
-            await made.take("first", 0.01)
-        served, tasks = await queued(made, "second", "first")
-        made.free()
-        await asyncio.gather(*tasks)
-        assert served == ["first", "second"]
-
-    played(scene)
-
-
-def test_a_place_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "KEPT", 0.0)
+@pytest.mark.parametrize(("kept", "order"), [(30.0, ["first", "second"]), (0.0, ["second", "first"])])
+def test_one_that_was_told_to_come_again_has_the_place_it_had_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, kept: float, order: list[str]
+) -> None:
+    monkeypatch.setattr(turns, "KEPT", kept)
 
     async def scene(made: Turns) -> None:
         await made.take("other", LONG)
@@ -99,7 +89,7 @@ def test_a_place_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         served, tasks = await queued(made, "second", "first")
         made.free()
         await asyncio.gather(*tasks)
-        assert served == ["second", "first"]
+        assert served == order
 
     played(scene)
 
@@ -121,7 +111,7 @@ def test_who_leaves_while_he_waits_loses_nobody_the_scanner() -> None:
         await made.take("other", LONG)
         served, tasks = await queued(made, "leaves", "stays")
         tasks[0].cancel()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it leaves before it is called
         made.free()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert served == ["stays"] and not made.taken

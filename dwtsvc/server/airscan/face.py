@@ -110,8 +110,7 @@ class Face:
     async def _job(self, visit: Visit, orders: Orders, order: Order, base: str, rest: list[str]) -> None:
         match visit.method, rest:
             case "GET", ["NextDocument"]:
-                async with orders.next_document(order) as document:
-                    await self._send(visit, document)
+                await waiting.while_there(visit, self._next(visit, orders, order))
             case "GET", ["ScanImageInfo"]:
                 await say(visit, 200, _image_info(order, base), XML)
             case "DELETE", []:
@@ -119,6 +118,11 @@ class Face:
                 await say(visit, 200, b"", "")
             case _:
                 raise UnknownItem("There is nothing at this address")
+
+    async def _next(self, visit: Visit, orders: Orders, order: Order) -> None:
+        """The next document. A client that leaves before its end cancels this, and gets the same one again."""
+        async with orders.next_document(order) as document:
+            await self._send(visit, document)
 
     async def _send(self, visit: Visit, document: Document | None) -> None:
         if document is None:

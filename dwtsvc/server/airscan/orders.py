@@ -232,9 +232,10 @@ class Orders:
             try:
                 yield document
             finally:
-                await self._service.bridge.run(document.close)
-            order.held.touch()
-            order.sent += len(pages) if document.taken else 0
+                # First, and without a pause: the end of an answer looks like a client that leaves, which cancels us.
+                order.sent += len(pages) if document.taken else 0
+                order.held.touch()
+                await asyncio.shield(self._service.bridge.run(document.close))
 
     def end(self, order: Order) -> None:
         """All was told, or the client wants no more: its pages are deleted, a scan that runs is cancelled."""

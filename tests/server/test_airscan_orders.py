@@ -1,0 +1,159 @@
+"""Orders at their edges: a scanner that somebody else has, pages that take long, clients that leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dwtsvc.config import Settings
+from dwtsvc.errors import JobDeleted, ScannerBusy
+from dwtsvc.esclxml import JPEG, Ticket
+from dwtsvc.model import Area, Device, Mode, ScanRequest, Source
+from dwtsvc.paths import Paths
+from dwtsvc.server.airscan import orders as module
+from dwtsvc.server.airscan.offers import Offer
+from dwtsvc.server.airscan.orders import Order, Orders
+from dwtsvc.server.service import Service
+
+AREA = Area(width=50, height=50)
+TICKET = Ticket(source=Source.FEEDER, mode=Mode.COLOR, resolution=75, format=JPEG, area=AREA)
+Scene = Callable[[Service, Orders], Awaitable[None]]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[str, Scene], None]:
+    """Run a scene with the orders for a virtual scanner."""
+
+    async def main(device: str, scene: Scene) -> None:
+        service = Service(Settings(), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
+        await service.start()
+        try:
+            found = Device(id=device, vendor="", model="Virtual", virtual=True)
+            capabilities = await service.bridge.outside(service.jobs.look, device)
+            await scene(service, Orders(service, Offer(device=found, uuid="0" * 32, capabilities=capabilities)))
+        finally:
+            await service.stop()
+            for owner in list(service.store._locks):
+                service.store.leave(owner)
+
+    return lambda device, scene: asyncio.run(main(device, scene))
+
+
+async def fetched(orders: Orders, order: Order) -> int:
+    """The size of the next document, taken; 0 at the end."""
+    async with orders.next_document(order) as document:
+        if document is None:
+            return 0
+        size = len(document.read(document.size))
+        document.taken = True
+        return size
+
+
+def test_a_scanner_that_another_face_has_is_waited_for(play: Callable[[str, Scene], None]) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        request = ScanRequest(device=orders.offer.device.id)
+        mine = await service.bridge.outside(
+            service.holdings.begin_job, "tool", request, service.develop(Mode.COLOR), run=False
+        )
+        ordering = asyncio.create_task(orders.begin(TICKET, "a"))
+        await asyncio.sleep(0.3)
+        assert not ordering.done()
+        await service.bridge.outside(service.holdings.delete_job, mine)
+        assert await fetched(orders, await ordering)
+
+    play("virtual:adf?pages=1", scene)
+
+
+def test_a_scanner_that_another_face_keeps_is_busy_and_then_free_for_the_next(
+    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+
+    async def scene(service: Service, orders: Orders) -> None:
+        request = ScanRequest(device=orders.offer.device.id)
+        mine = await service.bridge.outside(
+            service.holdings.begin_job, "tool", request, service.develop(Mode.COLOR), run=False
+        )
+        with pytest.raises(ScannerBusy):
+            await orders.begin(TICKET, "a")
+        assert not orders.turns.taken
+        await service.bridge.outside(service.holdings.delete_job, mine)
+        assert await fetched(orders, await orders.begin(TICKET, "a"))
+
+    play("virtual:adf?pages=1", scene)
+
+
+def test_a_page_that_takes_long_is_asked_for_again(
+    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "a")
+        monkeypatch.setattr(module, "PAGE_WAIT", 0.01)
+        with pytest.raises(ScannerBusy):
+            await fetched(orders, order)
+        monkeypatch.setattr(module, "PAGE_WAIT", 60.0)
+        assert await fetched(orders, order)
+        assert await fetched(orders, order) == 0
+
+    play("virtual:adf?pages=1&slow=1", scene)
+
+
+def test_a_document_that_was_not_taken_comes_again(play: Callable[[str, Scene], None]) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "a")
+        async with orders.next_document(order) as first:
+            assert first is not None
+            lost = first.read(first.size)
+        async with orders.next_document(order) as again:
+            assert again is not None and again.read(again.size) == lost
+        assert order.sent == 0
+
+    play("virtual:adf?pages=2", scene)
+
+
+def test_what_is_opened_for_a_client_that_leaves_is_closed_and_feeds_no_paper(
+    play: Callable[[str, Scene], None],
+) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        ordering = asyncio.create_task(orders.begin(TICKET, "a"))
+        await asyncio.sleep(0.05)  # the scanner takes half a second to open
+        ordering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ordering
+        assert not orders.turns.taken
+        await asyncio.sleep(0.8)  # by now it is open, and nobody wants it
+        assert orders.of_client("a") == []
+        assert service.holdings.jobs() == []
+        assert await fetched(orders, await orders.begin(TICKET, "b"))
+
+    play("virtual:adf?pages=1&delay-open=0.5", scene)
+
+
+def test_a_job_that_was_deleted_meanwhile_is_gone(play: Callable[[str, Scene], None]) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "a")
+        await service.bridge.outside(service.holdings.delete_job, order.held)
+        with pytest.raises(JobDeleted):
+            await fetched(orders, order)
+
+    play("virtual:adf?pages=1", scene)
+
+
+def test_orders_that_are_over_are_not_remembered_for_ever(
+    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMEMBERED", 2)
+
+    async def scene(service: Service, orders: Orders) -> None:
+        for _ in range(4):
+            order = await orders.begin(replace(TICKET, source=Source.FLATBED), "a")
+            while await fetched(orders, order):
+                pass
+        assert len(orders.of_client("a")) == 2
+
+    play("virtual:adf", scene)
