@@ -24,8 +24,8 @@ PdfaLevel = Literal["2b", "3b"]
 PdfVersion = Literal["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"]
 TYPES = ("application/pdf", "image/tiff", "image/png", "image/jpeg")
 
-# The protocol's numbers, and 8 of our own. There is no JBIG2 (7): no library writes it, and what group 4 data becomes as
-# its MMR regions, Poppler 22.12 shows with wrong pixels.
+# The protocol's numbers, and 8 of our own. There is no JBIG2 (7): no library writes it, and group 4 data wrapped as its
+# MMR regions is shown with wrong pixels by Poppler 22.12.
 PDF_COMPRESSIONS = {0: "auto", 2: "fax4", 3: "lzw", 5: "jpeg", 6: "jpeg2000"}
 TIFF_COMPRESSIONS = {
     0: "auto", 1: "none", 2: "rle", 3: "g3", 4: "g4", 5: "lzw", 7: "jpeg", 8: "deflate", 32_773: "packbits",
