@@ -75,4 +75,4 @@ def threshold(incomplete: str) -> list[str]:
 
 
 def parts(incomplete: str) -> list[str]:
-    return _starting(["photos", "book"], incomplete)
+    return _starting(["photos", "book", "document"], incomplete)

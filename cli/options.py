@@ -49,8 +49,8 @@ Threshold = Annotated[
 Parts = Annotated[
     str | None,
     typer.Option(
-        metavar="photos|book",
-        help="Make a page of each photo on the glass, or of each half of a book.",
+        metavar="photos|book|document",
+        help="Make a page of each photo on the glass, of each half of a book, or of the sheet in a camera's picture.",
         autocompletion=choices.parts,
     ),
 ]

@@ -69,6 +69,8 @@ def find_device(plan: Plan, voice: Voice) -> str:
     for item in discover(plan.settings.discovery_timeout):
         if isinstance(item, DriverError):
             failures.append(item)
+        elif item.kind == "camera":  # never without being named: nobody expects `scan` to look into the room
+            continue
         elif not item.virtual:
             return item.id
         else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dwtsvc.separators import Separator
     from dwtsvc.splitting import Splitter
 
-CROPS, THRESHOLDS, PARTS = ("paper", "content"), ("otsu", "sauvola"), ("photos", "book")
+CROPS, THRESHOLDS, PARTS = ("paper", "content"), ("otsu", "sauvola"), ("photos", "book", "document")
 WITHOUT_BARCODES = frozenset(("text", "black", "blank", "size", "every"))  # separators; all others are codes
 CONFORMANCE = {"pdf": None, "pdfa": "pdfa-2b", "pdfa-2": "pdfa-2b", "pdfa-3": "pdfa-3b"}
 

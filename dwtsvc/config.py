@@ -81,6 +81,11 @@ class Settings:
         (), kinds.NETWORKS, "The networks that may use shared scanners; nothing is the one the service listens in."
     )
     share_announce: bool = _setting(True, kinds.SWITCH, "Announce shared scanners, so that phones find them.")
+    webcams: str = _setting(
+        "on",
+        kinds.words("on", "off", "virtual"),
+        "Whether cameras are listed and may be opened; virtual lists a test picture, too.",
+    )
     keep_days: int = _setting(
         30, kinds.whole(1, 3650), "Days after which pages that wait for `dwtsvc scan --recover` are deleted."
     )

@@ -24,6 +24,7 @@ from dwtsvc.devices.cases import RecordTo
 from dwtsvc.devices.process import MAX_PAGE_BYTES, DeviceProcess, PageReady, PageStarted, Resolved, RowsRead
 from dwtsvc.errors import Cancelled, DwtsvcError, FeederEmpty, WrongState
 from dwtsvc.model import Capabilities, Encoding, JobState, PageInfo, Raster, ScanRequest
+from dwtsvc.previews import Preview
 from dwtsvc.stations import Station, Stations
 from dwtsvc.store import PageStore
 
@@ -360,6 +361,10 @@ class Jobs:
         job = self._job(request, develop, owner, before)
         self._launch(job, None, wait_paper, self._timeout)
         return job
+
+    def preview(self, device: str, *, width: int, rate: int, folder: Path) -> Preview:
+        """Show what a camera sees until the result is closed. Raises what opening it does."""
+        return Preview(self._stations, device, width=width, rate=rate, folder=folder)
 
     def prepare(
         self,

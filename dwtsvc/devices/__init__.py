@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dwtsvc.devices.process import Child, DeviceProcess
 
 BUILT_IN = {"sane": "dwtsvc.devices.sane", "escl": "dwtsvc.devices.escl", "virtual": "dwtsvc.devices.virtual"}
-BUILT_IN["replay"] = "dwtsvc.devices.replay"
+BUILT_IN |= {"webcam": "dwtsvc.devices.webcam", "replay": "dwtsvc.devices.replay"}
 if sys.platform == "win32":
     from dwtsvc.devices.interpreters import is_32_bits, python32
 

@@ -18,11 +18,11 @@ DRAWN_AT = 300.0  # dpi for PDF pages that are not one JPEG
 class Recipe:
     """What a page worker does, in this order: turn upright, part, clean, judge, read barcodes, read text.
 
-    `orient` turns pages by what their text says; `parting` makes several pages of one: "photos" or "book"; `judge` asks
-    whether a page is blank or black, `measure` also how it leans and how sharp it is; `barcodes` are the types to read,
-    () for all; `reading` says how text is read, from a copy that was cleaned as `for_reading` says, but not on blank
-    pages with `skip_blank`. `store_dpi` reduces what is richer. A page made anew from a JPEG becomes one of `quality`,
-    every other stays lossless.
+    `orient` turns pages by what their text says; `parting` makes several pages of one, "photos" or "book", or takes
+    the sheet out of a camera's picture, "document"; `judge` asks whether a page is blank or black, `measure` also
+    how it leans and how sharp it is; `barcodes` are the types to read, () for all; `reading` says how text is read,
+    from a copy that was cleaned as `for_reading` says, but not on blank pages with `skip_blank`. `store_dpi`
+    reduces what is richer. A page made anew from a JPEG becomes one of `quality`, every other stays lossless.
     """
 
     orient: bool = False

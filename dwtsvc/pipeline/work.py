@@ -90,10 +90,13 @@ def _parts(image: Image.Image, dpi: float, start: tuple[Step, ...], recipe: Reci
     """The steps that lead to each page that lies in this one."""
     if recipe.parting == "none":
         return [start]
-    from dwtsvc.imaging import book, edit, photos
+    from dwtsvc.imaging import book, document, edit, photos
 
     upright, dpi = edit.apply_all(start, image, dpi)
-    found = photos.find(upright, dpi) if recipe.parting == "photos" else book.halves(upright)
+    if recipe.parting == "document":
+        found = document.find(upright, dpi)
+    else:
+        found = photos.find(upright, dpi) if recipe.parting == "photos" else book.halves(upright)
     return [(*start, *steps) for steps in found] or [start]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from dwtsvc.model import Encoding, Raster
+from dwtsvc.model import Encoding, Mode, Raster
 from tests.sane.rig import configure
 
 from .conformance import Conformance, Rig, image_of
@@ -70,6 +70,25 @@ class TestReplay(Conformance):
             request.function(rig=live, **arguments)
         played = dict.fromkeys(("feeder", "flatbed", "lasting"), case.name)
         return replace(live, driver=lambda: ReplayDriver(tmp_path), prefix="replay", **played)
+
+
+class TestWebcam(Conformance):
+    @pytest.fixture
+    def rig(self) -> Rig:
+        from dwtsvc.devices.webcam import WebcamDriver
+
+        card = "lavfi:testsrc=size=1600x1200"
+        return Rig(
+            driver=lambda: WebcamDriver(virtual=True),
+            prefix="webcam",
+            feeder=card,
+            sheets=0,
+            flatbed=card,
+            lasting=card,
+            unknown="/dev/no-such-camera",
+            option=("rotate", "180"),
+            modes=(Mode.COLOR, Mode.GRAY),
+        )
 
 
 class TestEscl(Conformance):

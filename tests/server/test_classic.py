@@ -378,6 +378,14 @@ def test_the_documentation_lists_every_method_as_it_is() -> None:
     assert sorted(named) == sorted(classic.METHODS)
 
 
+def test_a_camera_is_listed_by_its_number_and_acquired_from(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DWTSVC_WEBCAMS", "virtual")
+    assert [each["id"] for each in page.ask("GetDevices", deviceType=4096)] == ["webcam:virtual"]
+    assert "webcam:virtual" not in [each["id"] for each in page.ask("GetDevices")]
+    (ids,) = page.ask("AcquireImage", device="webcam:virtual?document=1")
+    assert len(ids) == 1
+
+
 def test_a_scan_fills_the_buffer(page: Page) -> None:
     (first,) = page.load(picture())
     page.ask("SetDefaultTag", name="scanned")

@@ -20,7 +20,7 @@ from dwtsvc.version import __version__
 if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
-TYPES = {"twain32": 16, "wia": 32, "twain": 64, "ica": 128, "sane": 256, "virtual": 256, "escl": 512, "webcam": 256}
+TYPES = {"twain32": 16, "wia": 32, "twain": 64, "ica": 128, "sane": 256, "virtual": 256, "escl": 512, "webcam": 4096}
 OTHER = 256  # a driver of somebody else's
 DEFAULT_MASK = 16 | 32 | 64 | 128 | 256
 REMEMBERED = 256  # buckets whose last scanner is kept in mind
@@ -120,7 +120,7 @@ class Choice:
         base, _, query = device.partition("?")
         known = {each.id for each in self._service.scanners.listed()}
         if device not in known and (
-            base not in known or not device.startswith("virtual:") or OFF_LIMITS & set(parse_qs(query))
+            base not in known or not device.startswith(("virtual:", "webcam:")) or OFF_LIMITS & set(parse_qs(query))
         ):
             raise NoScanner("There is no such scanner", hint="Take one from the list of scanners.")
 
@@ -130,7 +130,8 @@ class Choice:
         return next((held.job.request.device for held in self._service.holdings.jobs(bucket)), None)
 
     def _first(self) -> str:
-        found = next((each.id for each in self._service.scanners.listed() if not each.virtual), None)
+        listed = self._service.scanners.listed()
+        found = next((each.id for each in listed if not each.virtual and each.kind != "camera"), None)
         if found is None:
             raise NoScanner("No scanner was found", hint="Connect one, or name one as `device`.")
         return found

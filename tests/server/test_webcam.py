@@ -1,0 +1,160 @@
+"""Cameras over the service: listed by their own number, scanned into a straight page, watched, and let go."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from contextlib import aclosing
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import pytest
+from PIL import Image
+
+from dwtsvc import previews
+from dwtsvc.errors import ScannerBusy
+from dwtsvc.server.gate.access import Access, of_origin
+from dwtsvc.server.rest.webcam import PREVIEW, pictures
+from tests.server.faces import DOCUMENTS, JOBS, Api, Play, serving
+
+SITE = of_origin("https://shop.example", {Access.LIST, Access.SCAN, Access.READ})
+CAMERA = "webcam:virtual"
+
+
+@pytest.fixture(autouse=True)
+def _virtual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DWTSVC_WEBCAMS", "virtual")
+
+
+def test_a_camera_is_listed_to_whoever_asks_for_cameras_and_to_nobody_else(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        asked = {mask: (await client.get("/api/device/scanners", params=mask)).json() for mask in ("", "type=4096")}
+        assert not [each for each in asked[""] if each["id"].startswith("webcam:")]
+        assert [(each["id"], each["type"]) for each in asked["type=4096"]] == [(CAMERA, 4096)]
+
+    play(scene)
+
+
+def test_a_site_scans_the_sheet_under_a_camera_into_a_straight_pdf_page(play: Play, tmp_path: Path) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        async with api.client(SITE) as site:
+            made = await site.post(JOBS, json={"device": f"{CAMERA}?document=1"})
+            assert made.status_code == 201, made.text
+            job = made.json()["jobuid"]
+            page = (await site.get(f"{JOBS}/{job}/next-page-info")).json()[0]["url"]
+            document = f"{DOCUMENTS}/{(await site.post(DOCUMENTS, json={})).json()['uid']}"
+            assert (await site.post(f"{document}/pages", json={"source": page})).status_code == 200
+            (tmp_path / "page.pdf").write_bytes((await site.get(f"{document}/content")).content)
+
+    play(scene)
+    import pikepdf
+
+    with pikepdf.open(tmp_path / "page.pdf") as pdf:
+        box = [float(side) for side in pdf.pages[0].mediabox]
+    assert (box[2] / 72 * 25.4, box[3] / 72 * 25.4) == pytest.approx((210, 297), abs=1)
+
+
+def test_a_site_may_name_no_other_camera_than_a_listed_one(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        async with api.client(SITE) as site:
+            for name in ("webcam:lavfi:movie=/etc/passwd", "webcam:/dev/video7", "webcam:lavfi:testsrc"):
+                assert (await site.post(JOBS, json={"device": name})).status_code == 404
+                assert (await site.get(PREVIEW, params={"device": name})).status_code == 404
+
+    play(scene)
+
+
+def test_a_camera_is_never_the_scanner_that_nobody_named(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        answer = await client.post(JOBS, json={})
+        assert answer.status_code == 404
+        assert "No scanner" in answer.text
+
+    play(scene, device="")
+
+
+@pytest.mark.parametrize("wrong", [{"device": "virtual:adf"}, {"width": 99999}, {"rate": 0}, {"rate": "fast"}])
+def test_a_preview_is_of_a_camera_and_within_limits(play: Play, wrong: dict[str, str]) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        assert (await client.get(PREVIEW, params={"device": CAMERA, **wrong})).status_code == 400
+
+    play(scene)
+
+
+def opened(api: Api) -> previews.Preview:
+    service = api.service
+    folder = service.paths.create(service.paths.runtime)
+    return service.jobs.preview(CAMERA, width=320, rate=15, folder=folder)
+
+
+async def free_again(api: Api) -> bool:
+    """Whether the camera can be had again, within the time that letting it go may take."""
+    until = monotonic() + 20
+    while monotonic() < until:
+        try:
+            again = await api.service.bridge.outside(opened, api)
+        except ScannerBusy:
+            await asyncio.sleep(0.05)
+        else:
+            await api.service.bridge.outside(again.close)
+            return not list(api.service.paths.runtime.glob("preview-*"))
+    return False
+
+
+def test_a_preview_is_jpegs_in_parts_and_its_end_lets_the_camera_go(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        live = await api.service.bridge.outside(opened, api)
+        parts = []
+        async with aclosing(pictures(api.service, live)) as stream:
+            async for part in stream:
+                parts.append(part)
+                if len(parts) == 3:
+                    break
+            with pytest.raises(ScannerBusy):
+                await api.service.bridge.outside(opened, api)
+        for part in parts:
+            head, _, body = part.partition(b"\r\n\r\n")
+            assert head.startswith(b"--picture\r\ncontent-type: image/jpeg\r\n")
+            assert Image.open(io.BytesIO(body)).size == (320, 240)
+        assert await free_again(api)
+
+    play(scene)
+
+
+def test_a_preview_whose_pictures_nobody_fetches_ends_by_itself(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "UNSEEN", 0.5)
+
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        live = await api.service.bridge.outside(opened, api)
+        assert await api.service.bridge.outside(live.next)
+        assert await free_again(api)
+        assert await api.service.bridge.outside(live.next) is None
+
+    play(scene)
+
+
+def test_a_preview_has_a_longest_time(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "LONGEST", -1.0)
+
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        answer = await client.get(PREVIEW, params={"device": CAMERA})
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"].startswith("multipart/x-mixed-replace")
+        assert await free_again(api)
+
+    play(scene)
+
+
+def test_a_client_that_goes_lets_the_camera_go_and_who_has_no_consent_sees_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, httpx.Client(base_url=served.url) as client:
+        stranger = {"origin": "https://stranger.example"}
+        assert client.get(PREVIEW, params={"device": CAMERA}, headers=stranger).status_code == 403
+        with client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 15}) as watched:
+            assert watched.status_code == 200
+            assert b"content-type: image/jpeg" in next(watched.iter_bytes(100))
+            assert client.post(JOBS, json={"device": CAMERA}).status_code == 423
+        until = monotonic() + 20
+        while (status := client.post(JOBS, json={"device": CAMERA}).status_code) == 423 and monotonic() < until:
+            sleep(0.1)
+        assert status == 201
