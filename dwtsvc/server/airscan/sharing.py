@@ -63,6 +63,7 @@ class Sharing:
         self._failed: dict[str, str] = {}
         self._listener: Listener | None = None
         self._announcer: Announcer | None = None
+        self._announced: frozenset[str] = frozenset()  # UUIDs
         self._task: asyncio.Task[None] | None = None
         self._fault = ""
 
@@ -102,7 +103,7 @@ class Sharing:
                 "uuid": orders.offer.uuid,
                 "url": f"{urls['http']}/{slug}/eSCL",
                 "tls_url": f"{urls['https']}/{slug}/eSCL" if "https" in urls else "",
-                "announced": self._announcer is not None,
+                "announced": orders.offer.uuid in self._announced,
             }
             for slug, orders in self._scanners.items()
             if "http" in urls
@@ -224,7 +225,9 @@ class Sharing:
         """Blocking. Where there is no multicast, scanners are shared by address."""
         try:
             self._announcer = self._announcer or Announcer(self.host, f"dwtsvc-{own.hex[:8]}")
-            self._announcer.tell(self._announcements())
+            wanted = self._announcements()
+            self._announcer.tell(wanted)
+            self._announced = frozenset(dict(each.record)["uuid"] for each in wanted)
         except (OSError, RuntimeError, TimeoutError) as error:
             _log.warning("Shared scanners are not announced: %s", error)
 
