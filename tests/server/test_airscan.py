@@ -239,6 +239,7 @@ def test_a_mishap_is_told_after_the_pages_before_it(tmp_path: Path, mishap: str,
         assert client.get(f"{job}/NextDocument").status_code == 200
         assert client.get(f"{job}/NextDocument").status_code == status
         told = esclxml.status(client.get("/ScannerStatus").content)
+        assert client.get(f"{job}/NextDocument").status_code == 404
         assert told.feeder == feeder
         assert (told.jobs[0].state, told.jobs[0].completed) == ("Aborted", 1)
 
@@ -364,7 +365,7 @@ def test_a_client_has_a_limit_of_jobs(tmp_path: Path) -> None:
         assert client.post("/ScanJobs", content=order(Source.FLATBED)).status_code == 201
 
 
-def test_a_job_that_nobody_fetches_goes_away(tmp_path: Path) -> None:
+def test_a_job_that_nobody_fetches_goes_away_and_does_not_count(tmp_path: Path) -> None:
     with sharing(tmp_path / "home", GLASS, DWTSVC_JOB_IDLE="1") as shared, shared.client() as client:
         job = begun(client, order(Source.FLATBED))
         until = time.monotonic() + PATIENCE
@@ -372,6 +373,11 @@ def test_a_job_that_nobody_fetches_goes_away(tmp_path: Path) -> None:
             assert time.monotonic() < until
             time.sleep(0.1)
         assert client.get(f"{job}/NextDocument").status_code == 410
+        for _ in range(9):  # more than a client may leave lying about
+            begun(client, order(Source.FLATBED))
+            while shared.status()["jobs"]:
+                assert time.monotonic() < until
+                time.sleep(0.1)
 
 
 def test_pages_of_an_order_from_before_a_restart_go_away(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,31 @@ def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
             service.bridge.close()
 
     assert asyncio.run(main()) == shared
+
+
+def test_orders_outlive_another_look_and_a_scanner_that_is_not_listed_for_a_while(tmp_path: Path) -> None:
+    ticket = Ticket(source=Source.FLATBED, mode=Mode.COLOR, resolution=75, format="image/jpeg")
+    first = Device(id="virtual:flatbed", vendor="Acme", model="Glass", virtual=True)
+
+    async def main() -> None:
+        service = Service(Settings(share="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
+        await service.start()
+        try:
+            made = Sharing(service)
+            await made._offer(OWN, [first])
+            (orders,) = made._scanners.values()
+            order = await orders.begin(ticket, "a")
+            await made._offer(OWN, [replace(first, also=("escl:of-ours",))])
+            assert list(made._scanners.values()) == [orders]
+            await made._offer(OWN, [])
+            assert list(made._scanners.values()) == [orders]
+            orders.end(order)
+            await made._offer(OWN, [])
+            assert not made._scanners
+        finally:
+            await service.stop()
+
+    asyncio.run(main())
 
 
 def test_a_share_is_the_same_scanner_and_listed_once() -> None:

@@ -14,6 +14,7 @@ from dwtsvc.disk import telling
 from dwtsvc.errors import (
     Cancelled,
     CoverOpen,
+    DwtsvcError,
     FeederEmpty,
     MultiFeed,
     PaperJam,
@@ -117,6 +118,13 @@ class Orders:
         """A client's own, the newest first; what others scan is not told."""
         return [order for order in reversed(self._orders.values()) if order.client == client]
 
+    def unfetched(self) -> list[Order]:
+        """The orders whose clients may come for more; those that nobody came for were deleted after a while."""
+        held = {each.uid for each in self._service.holdings.jobs()}
+        for order in self._orders.values():
+            order.over = order.over or order.held.uid not in held
+        return [order for order in self._orders.values() if not order.over]
+
     def find(self, client: str, uid: str) -> Order:
         """Raises UnknownJob, also for somebody else's."""
         order = self._orders.get(uid.lower())
@@ -131,7 +139,7 @@ class Orders:
         device reports.
         """
         self.offer.request(ticket)
-        if sum(not order.over for order in self.of_client(client)) >= MOST_OF_A_CLIENT:
+        if sum(order.client == client for order in self.unfetched()) >= MOST_OF_A_CLIENT:
             raise TooMany("There are too many jobs", hint="Fetch or delete one.")
         until = monotonic() + PATIENCE
         await self.turns.take(client, PATIENCE)
@@ -223,7 +231,12 @@ class Orders:
                 return
             self._service.holdings.job(order.held.bucket, order.held.uid)
             await self._let_go(order)
-            pages = await self._pages(order)
+            try:
+                pages = await self._pages(order)
+            except DwtsvcError as error:
+                if error is order.held.job.error:  # it is told once
+                    self.end(order)
+                raise
             if not pages:
                 self.end(order)
                 yield None
@@ -245,8 +258,8 @@ class Orders:
 
     async def _let_go(self, order: Order) -> None:
         while order.gone < order.sent:
-            await self._service.bridge.run(order.held.job.let_go, order.gone)
-            order.gone += 1
+            order.gone += 1  # first: nothing is deleted twice when this is cancelled
+            await self._service.bridge.run(order.held.job.let_go, order.gone - 1)
 
     async def _pages(self, order: Order) -> Sequence[PageInfo]:
         """The pages of the next document: of a PDF all that are left, when all are there; else one."""

@@ -202,13 +202,16 @@ class Sharing:
         made: dict[str, Orders] = {}
         for device in wanted:
             orders = before.get(device.id)
-            if orders is None or orders.offer.device != device:
+            if orders is None or orders.offer.device.label != device.label:
                 try:
                     orders = await self._orders(own, device)
                 except DwtsvcError as error:
                     failed[device.id] = str(error)
                     continue
             made[orders.offer.slug] = orders
+        for orders in before.values():  # one that was not listed this time still has pages that somebody wants
+            if orders.unfetched():
+                made.setdefault(orders.offer.slug, orders)
         for name in failed.keys() - self._failed.keys():
             _log.warning("%s is not shared: %s", name, failed[name])
         self._failed = failed
