@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from dwtsvc.model import Capabilities, Device, SourceCapabilities
     from dwtsvc.paths import Paths
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def devices(
+    context: typer.Context,
     capabilities: Annotated[
         str | None, typer.Option("--capabilities", "-c", metavar="DEVICE", help="Show what this scanner can do.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: Json = False,
 ) -> None:
     """List the scanners and what they can do.
 
@@ -35,7 +38,11 @@ def devices(
       dwtsvc devices --json
 
       dwtsvc devices --capabilities virtual:adf
+
+      dwtsvc devices add 192.168.7.20
     """
+    if context.invoked_subcommand is not None:
+        return
     from dwtsvc.config import load
     from dwtsvc.paths import Paths
 
@@ -45,6 +52,73 @@ def devices(
         _show_capabilities(_ask_device(capabilities, settings), json)
     else:
         _list(settings, paths, json)
+
+
+@app.command()
+def add(
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Its address: http://HOST/eSCL, or only HOST or HOST:PORT.")
+    ],
+    json: Json = False,
+) -> None:
+    """Add a network scanner by its address: ask it, show who it is, remember its certificate, and list it from now on.
+
+    For scanners that do not announce themselves here, for example in another network behind a router.
+
+    Examples:
+
+      dwtsvc devices add 192.168.7.20
+
+      dwtsvc devices add http://192.168.7.20:8080/eSCL --json
+    """
+    from dwtsvc.config import load
+    from dwtsvc.devices import byaddress
+    from dwtsvc.devices.esclknown import Known
+    from dwtsvc.paths import Paths
+    from dwtsvc.records import plain
+    from dwtsvc_cli import output
+
+    paths = Paths.from_environment(os.environ)
+    settings = load(paths, os.environ).settings
+    found = byaddress.ask(address, Known(paths.network_scanners), timeout=settings.scanner_timeout)
+    new = byaddress.keep(found, paths, os.environ)
+    if json:
+        output.say_json({**plain(found), "added": new, "file": str(paths.config_file)})
+        return
+    output.say(f"{found.name}\n  device       {found.device}\n  address      {found.address}")
+    output.say(f"  certificate  {'SHA-256 ' + found.certificate if found.certificate else 'none, it does not encrypt'}")
+    output.tell(f"added to {paths.config_file}" if new else f"already in {paths.config_file}")
+
+
+@app.command()
+def remove(
+    scanner: Annotated[
+        str, typer.Argument(metavar="SCANNER", help="Its device id, its UUID, or the address it was added by.")
+    ],
+    json: Json = False,
+) -> None:
+    """Remove a network scanner that was added, and forget the certificates of one that was reset or replaced.
+
+    One that announces itself is still listed; its certificate counts anew from its next use.
+
+    Example: dwtsvc devices remove 192.168.7.20
+    """
+    from dwtsvc.devices import byaddress
+    from dwtsvc.devices.esclknown import Known
+    from dwtsvc.paths import Paths
+    from dwtsvc_cli import output
+
+    paths = Paths.from_environment(os.environ)
+    gone = byaddress.forget(scanner, paths, os.environ, Known(paths.network_scanners))
+    if json:
+        output.say_json({"removed": gone.addresses, "forgotten": gone.known, "file": str(paths.config_file)})
+        return
+    for each in gone.addresses:
+        output.say(f"{each} removed from {paths.config_file}")
+    for each in gone.known:
+        output.say(f"{each} forgotten")
+    if not gone.addresses and not gone.known:
+        output.say(f"{scanner} was not known")
 
 
 def _list(settings: Settings, paths: Paths, json: bool) -> None:

@@ -18,8 +18,8 @@ from time import monotonic
 from dwtsvc import esclxml
 from dwtsvc.config import load
 from dwtsvc.devices import esclfind
-from dwtsvc.devices.esclhttp import Limits, Link, address
-from dwtsvc.devices.esclknown import Known, KnownPins
+from dwtsvc.devices.esclhttp import Limits, Link
+from dwtsvc.devices.esclknown import Known, KnownPins, address
 from dwtsvc.devices.esclrefusal import accepted, awake
 from dwtsvc.devices.esclsource import EsclSource
 from dwtsvc.errors import BadInput, DeviceLost, DeviceTimeout, DriverError, DwtsvcError, NoScanner
@@ -71,17 +71,23 @@ class EsclDriver:
     @contextmanager
     def open(self, name: str) -> Generator[EsclSource, None, None]:
         with ExitStack() as stack:
-            link, described = self._reach(name, stack)
-            yield EsclSource(f"escl:{name}", link, described)
+            link, told = self._reach(name, stack)
+            yield EsclSource(_id(link, told) if "://" in name else f"escl:{name}", link, told)
 
     def _at(self, url: str) -> Iterator[Device]:
         """The scanner at an address that the user gave."""
         with ExitStack() as stack:
-            _, told = self._described(url, "", stack)
+            link, told = self._introduced(url, stack)
+        yield Device(id=_id(link, told), vendor=told.vendor, model=told.model, kind="network scanner")
+
+    def _introduced(self, url: str, stack: ExitStack) -> tuple[Link, Description]:
+        """A link to an address that the user gave. From now on its scanner is known by its UUID, if it has one."""
+        link, told = self._described(url, "", stack)
         if told.uuid:
-            others = (each for each in self._known.get(told.uuid).urls if each != url)
-            self._known.remember_urls(told.uuid, (url, *others)[:MOST_PLACES])
-        yield Device(id=f"escl:{told.uuid or url}", vendor=told.vendor, model=told.model, kind="network scanner")
+            here = link.place
+            others = (each for each in self._known.get(told.uuid).urls if each != here)
+            self._known.remember_urls(told.uuid, (here, *others)[:MOST_PLACES])
+        return link, told
 
     def _around(self, timeout: float) -> Iterator[Device]:
         """The scanners that announce themselves; where they are is kept for `open`."""
@@ -99,7 +105,7 @@ class EsclDriver:
     def _reach(self, name: str, stack: ExitStack) -> tuple[Link, Description]:
         """An open link to a scanner by UUID or address. Raises NoScanner and what `_described` does."""
         if "://" in name:
-            return self._described(address(name).geturl(), "", stack)
+            return self._introduced(name, stack)
         uuid, reasons = esclxml.uuid_of(name), []
         for url in self._places(uuid) if uuid else ():
             try:
@@ -142,7 +148,13 @@ class EsclDriver:
             raise DriverError(f"{link.name} describes itself in a way that cannot be read", why=error.why) from error
         if uuid and told.uuid and told.uuid != uuid:
             raise NoScanner(f"Another scanner is at {parts.geturl()}", why=f"its UUID is {told.uuid}")
+        if told.uuid:
+            pins.also(told.uuid)
         return link, told
+
+
+def _id(link: Link, told: Description) -> str:
+    return f"escl:{told.uuid or link.place}"
 
 
 def _tell(task: Iterator[Device], found: queue.Queue[Device | DwtsvcError | None]) -> None:

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from dwtsvc.connection import Connection, may_lead
+from dwtsvc.devices.esclknown import address
 from dwtsvc.errors import (
-    BadArguments,
     Cancelled,
     DeviceLost,
     DeviceTimeout,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:  # imported where it is used: who only lists scanners does wit
 
 HOPS = 3
 LOOK_EVERY = 0.05  # seconds between two looks at the clock and at `cancelled`
-ROOT = "/eSCL"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SAME_METHOD = (307, 308)
 
@@ -82,20 +81,6 @@ class Never:
 NEVER = Never()
 
 
-def address(text: str) -> SplitResult:
-    """A scanner's address as people write it; without a path it is /eSCL. Raises BadArguments."""
-    try:
-        parts = urlsplit(text.strip())
-        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        fine = False
-    if not fine or not text.isprintable() or " " in text.strip():
-        raise BadArguments(
-            f"'{clean(text)}' is no address of a scanner", hint="Write http://HOST/eSCL or https://HOST:PORT/eSCL."
-        )
-    return parts._replace(path=parts.path.rstrip("/") or ROOT, query="", fragment="")
-
-
 class Link:
     """Requests to one scanner. `base` is its address with the path that eSCL has there; `name` is for errors."""
 
@@ -103,6 +88,7 @@ class Link:
         import httpx
 
         self.base = address(base)
+        self._landed = ""
         self.name, self.limits = name, limits
         self._pins = pins
         self._client = httpx.Client(
@@ -121,6 +107,14 @@ class Link:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    @property
+    def place(self) -> str:
+        """Where the scanner is: at `base`, or where that led to with encryption."""
+        path = self.base.path
+        landed = urlsplit(self._landed)
+        led = landed.scheme == "https" and landed.path.startswith(f"{path}/")
+        return str((landed if led else self.base)._replace(path=path, query="", fragment="").geturl())
 
     def ask(
         self,
@@ -156,6 +150,7 @@ class Link:
             for _ in range(HOPS + 1):
                 with self._once(method, url, content) as response:
                     if response.status_code not in _REDIRECTS:
+                        self._landed = url
                         yield response
                         return
                     url = self._onward(method, url, response)

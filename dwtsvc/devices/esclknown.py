@@ -8,19 +8,36 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.parse import SplitResult, urlsplit
 
 from dwtsvc import locks
 from dwtsvc.disk import private, telling
-from dwtsvc.errors import DriverError, NoRightToScanner
+from dwtsvc.errors import BadArguments, DriverError, NoRightToScanner
+from dwtsvc.esclxml import clean
 from dwtsvc.records import BadRecord, pack, unpack
 
 MOST = 256  # records; the oldest goes first
 MOST_BYTES = 1 << 20
 LOCK_WITHIN = 5.0  # seconds
+ROOT = "/eSCL"
+
+
+def address(text: str) -> SplitResult:
+    """A scanner's address as people write it; without a path it is /eSCL. Raises BadArguments."""
+    try:
+        parts = urlsplit(text.strip())
+        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        fine = False
+    if not fine or not text.isprintable() or " " in text.strip():
+        raise BadArguments(
+            f"'{clean(text)}' is no address of a scanner", hint="Write http://HOST/eSCL or https://HOST:PORT/eSCL."
+        )
+    return parts._replace(path=parts.path.rstrip("/") or ROOT, query="", fragment="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +60,19 @@ class Known:
 
     def keys(self) -> list[str]:
         return list(self._read())
+
+    def at(self, url: str) -> list[str]:
+        """The scanners that were seen at an address, by their keys."""
+        return [key for key, record in self._read().items() if url in record.urls]
+
+    def forget(self, keys: Collection[str]) -> list[str]:
+        """Forget scanners, with their certificates; those that were known."""
+        gone = [key for key in self._read() if key in keys]
+        if gone:
+            with self._changing() as records:
+                for key in gone:
+                    records.pop(key, None)
+        return gone
 
     def remember_urls(self, key: str, urls: tuple[str, ...]) -> None:
         """Keep where a scanner was seen."""
@@ -115,13 +145,23 @@ class KnownPins:
 
     def __init__(self, known: Known, key: str, name: str) -> None:
         self._known, self._key, self._name = known, key, name
+        self._seen = ""
 
     def check(self, digest: str) -> None:
-        held = self._known.pin(self._key, digest)
-        if held != digest:
+        self._seen = digest
+        self._compare(self._key)
+
+    def also(self, key: str) -> None:
+        """The scanner turned out to be one with a name of its own: what was seen must be that one's certificate."""
+        if self._seen:
+            self._compare(key)
+
+    def _compare(self, key: str) -> None:
+        held = self._known.pin(key, self._seen)
+        if held != self._seen:
             raise NoRightToScanner(
                 f"{self._name} shows another certificate than before",
-                why=f"SHA-256 {digest}, and not {held}",
-                hint=f"If the scanner was reset or replaced, take '{self._key}' out of {self._known.path}; "
+                why=f"SHA-256 {self._seen}, and not {held}",
+                hint=f"If the scanner was reset or replaced, forget the old one with `dwtsvc devices remove {key}`; "
                 "if not, somebody else may be answering for it.",
             )

@@ -78,7 +78,7 @@ class Job:
 class FakeScanner:
     """The device and its server."""
 
-    def __init__(self, setup: Setup | None = None, certificate: Path | None = None) -> None:
+    def __init__(self, setup: Setup | None = None, certificate: Path | None = None, host: str = "127.0.0.1") -> None:
         self.setup = setup or Setup()
         self.sheets, self.serial = self.setup.sheets, 0
         self.job: Job | None = None
@@ -89,7 +89,7 @@ class FakeScanner:
         self.lock = threading.RLock()
         self.closing = threading.Event()
         self.connections: set[socket.socket] = set()
-        self._server = _Server(("127.0.0.1", 0), type("Bound", (Request,), {"scanner": self}))
+        self._server = _Server((host, 0), type("Bound", (Request,), {"scanner": self}))
         scheme = "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -97,7 +97,7 @@ class FakeScanner:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
             scheme = "https"
         self.port = self._server.server_address[1]
-        self.url = f"{scheme}://127.0.0.1:{self.port}/eSCL"
+        self.url = f"{scheme}://{host}:{self.port}/eSCL"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
