@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import barcodes, browsing, judging, pdfs, reading, scanning, serving, sharing, starting
+from benchmarks import barcodes, browsing, finding, judging, pdfs, reading, scanning, serving, sharing, starting
 from benchmarks.rig import Measure, Row, bench, install
 
 MEASURES: dict[str, Measure] = {
@@ -20,6 +20,7 @@ MEASURES: dict[str, Measure] = {
     "memory": scanning.memory,
     "start": starting.command,
     "worker": starting.worker,
+    "find": finding.network_scanner,
     "thumbnail": serving.thumbnails,
     "cold-thumbnail": serving.cold_thumbnail,
     "first-page": serving.first_page,

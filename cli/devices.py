@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from dwtsvc.config import Settings
+    from dwtsvc.errors import DriverError
     from dwtsvc.model import Capabilities, Device, SourceCapabilities
     from dwtsvc.paths import Paths
 
@@ -141,12 +142,16 @@ def _list(settings: Settings, paths: Paths, json: bool) -> None:
     found = without_shared(found, share_id(paths.share_id), filter(None, (settings.device, *settings.share_devices)))
     found.sort(key=lambda device: (device.virtual, device.id))
     if json:
-        errors = [{"error": error.word, "what": error.what, "why": error.why, "hint": error.hint} for error in failed]
-        output.say_json({"devices": found, "errors": errors})
+        output.say_json({"devices": found, "errors": [_fault(error) for error in failed]})
         return
     for error in failed:
         output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
     output.table(["Device", "Scanner", "Kind"], [row for device in found for row in _rows(device)])
+
+
+def _fault(error: DriverError) -> dict[str, str]:
+    told = {"driver": error.driver, "error": error.word, "what": error.what}
+    return {**told, "why": error.why, "hint": error.hint}
 
 
 def _rows(device: Device) -> Iterator[list[str]]:

@@ -175,8 +175,10 @@ class InvalidOutput(DwtsvcError):
 
 
 class DriverError(DwtsvcError):
-    """The scanner or its driver reported a fault; `why` carries the driver's own word."""
+    """The scanner or its driver reported a fault; `why` carries the driver's own word, `driver` its name where it is
+    known."""
 
+    driver = ""
     exit_code, http_status, word = 29, 502, "driver-error"
     service_code = -1005
     meaning = "the driver reported an error"

@@ -10,11 +10,15 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dwtsvc.errors import DriverError, DwtsvcError, NoScanner
+from dwtsvc.errors import DeviceTimeout, DriverError, DwtsvcError, NoScanner
 from dwtsvc.model import Device
 
 if TYPE_CHECKING:
+    from queue import Queue
+
     from dwtsvc.devices.process import Child, DeviceProcess
+
+GRACE = 0.5  # seconds after which a driver that is not done has had its time, even if it still lists
 
 BUILT_IN = {"sane": "dwtsvc.devices.sane", "escl": "dwtsvc.devices.escl", "virtual": "dwtsvc.devices.virtual"}
 BUILT_IN |= {"webcam": "dwtsvc.devices.webcam", "replay": "dwtsvc.devices.replay"}
@@ -72,32 +76,57 @@ def connect(driver: str, *, timeout: float, cancel_grace: float = 5.0) -> Device
 def discover(timeout: float, only: str | None = None) -> Iterator[Device | DriverError]:
     """Ask all drivers at once, each in a worker of its own, and yield what they find as they find it.
 
-    A driver that fails or is silent for `timeout` seconds yields its error instead and delays nobody.
+    A driver that fails yields its error instead, with its name as `driver`; so does one that is not done after
+    `timeout` seconds. It delays nobody.
     """
     import queue
     import threading
+    from time import monotonic
 
-    found: queue.Queue[Device | DriverError | None] = queue.Queue()
-    names = [only] if only else list(drivers())
-
-    def ask(driver: str) -> None:
-        try:
-            with connect(driver, timeout=timeout) as worker:
-                for device in worker.devices(timeout):
-                    found.put(device)
-        except DriverError as error:
-            found.put(error)
-        except DwtsvcError as error:  # libsane is not installed, or a setting is wrong: there is nothing to list
-            found.put(DriverError(error.what, why=error.why, hint=error.hint))
-        finally:
-            found.put(None)
-
-    for name in names:
-        threading.Thread(target=ask, args=(name,), daemon=True).start()
-    left = len(names)
+    found: queue.Queue[tuple[str, Device | DriverError | None]] = queue.Queue()
+    left = {only} if only else set(drivers())
+    for name in left:
+        threading.Thread(target=_ask, args=(name, timeout, found), daemon=True).start()
+    deadline = monotonic() + timeout + GRACE
     while left:
-        item = found.get()
+        try:
+            name, item = found.get(timeout=max(0.0, deadline - monotonic()))
+        except queue.Empty:
+            break
         if item is None:
-            left -= 1
+            left.discard(name)
         else:
             yield item
+    for name in sorted(left):
+        yield _named(name, _silent(name, timeout))
+
+
+def _ask(driver: str, timeout: float, found: Queue[tuple[str, Device | DriverError | None]]) -> None:
+    """Put what one driver lists, or its error, and None at the end."""
+    try:
+        with connect(driver, timeout=timeout) as worker:
+            for device in worker.devices(timeout):
+                found.put((driver, device))
+    except DeviceTimeout:
+        found.put((driver, _named(driver, _silent(driver, timeout))))
+    except DriverError as error:
+        found.put((driver, _named(driver, error)))
+    except DwtsvcError as error:  # libsane is not installed, or a setting is wrong: there is nothing to list
+        found.put((driver, _named(driver, DriverError(error.what, why=error.why, hint=error.hint))))
+    except Exception as error:  # in a thread, where nobody else would tell it
+        fault = DriverError(f"The driver {driver} cannot be asked", why=f"{type(error).__name__}: {error}")
+        found.put((driver, _named(driver, fault)))
+    finally:
+        found.put((driver, None))
+
+
+def _silent(driver: str, timeout: float) -> DeviceTimeout:
+    return DeviceTimeout(
+        f"The driver {driver} did not list its scanners within {timeout:g} s",
+        hint="The others are listed all the same; a driver that is only slow needs a larger setting discovery_timeout.",
+    )
+
+
+def _named(driver: str, error: DriverError) -> DriverError:
+    error.driver = driver
+    return error

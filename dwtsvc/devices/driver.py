@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dwtsvc.model import Capabilities, Device, Encoding, Raster, ScanRequest
 
@@ -64,5 +64,15 @@ class Driver(Protocol):
     def devices(self, timeout: float) -> Iterator[Device]:
         """List devices, each with an id "driver:name"; `timeout` in seconds is a wish, the parent enforces it."""
 
+    # A driver may also have `watch(ended: Event) -> Iterator[None]`, as `Watching` says.
+
     def open(self, name: str) -> AbstractContextManager[ScanSource]:
         """Open by the id without its "driver:" part; raises NoScanner, ScannerBusy, NoRightToScanner."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A driver that notices by itself that devices come and go."""
+
+    def watch(self, ended: Event) -> Iterator[None]:
+        """Yield whenever `devices` may list others than before, until `ended` is set; costs next to nothing."""

@@ -68,6 +68,11 @@ class EsclDriver:
         if errors:
             raise errors[0]
 
+    def watch(self, ended: Event) -> Iterator[None]:
+        """Notice announcements that come and go. A scanner that is switched off without a word is not noticed."""
+        if self._look:
+            yield from esclfind.changes(ended)
+
     @contextmanager
     def open(self, name: str) -> Generator[EsclSource, None, None]:
         with ExitStack() as stack:

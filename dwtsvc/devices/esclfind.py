@@ -9,9 +9,11 @@ from __future__ import annotations
 import queue
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from dwtsvc.errors import DriverError
 from dwtsvc.esclxml import clean, uuid_of
@@ -21,6 +23,7 @@ QUIET = 0.4  # seconds without anything new, after which all that answer have an
 NOTHING = 1.5  # seconds for a first answer: a second question goes out after one
 RESOLVE = 1.0  # seconds for the details of one announcement
 MOST = 256  # announcements
+LOOK_EVERY = 0.5  # seconds
 _PATH = re.compile(r"[A-Za-z0-9._~/-]{1,64}")
 
 
@@ -39,21 +42,52 @@ def browse(timeout: float, expected: frozenset[str] = frozenset()) -> Iterator[F
     Ends when all is quiet, after 1.5 s while nothing or not all that is expected was found, and at `timeout` seconds.
     Raises DriverError where multicast is impossible.
     """
+    names: queue.Queue[tuple[str, str]] = queue.Queue()
+
+    def changed(service_type: str, name: str, *, gone: bool) -> None:
+        if not gone:
+            names.put((service_type, name))
+
+    with _listening(changed) as zeroconf:
+        yield from _resolved(zeroconf, names, timeout, set(expected))
+
+
+def changes(ended: Event) -> Iterator[None]:
+    """Yield when announcements came or went, those of a moment together, until `ended` is set.
+
+    Raises DriverError where multicast is impossible.
+    """
+    news = Event()
+
+    def changed(_type: str, _name: str, *, gone: bool) -> None:
+        news.set()
+
+    with _listening(changed):
+        while not ended.wait(LOOK_EVERY):
+            if news.is_set() and not ended.wait(QUIET):
+                news.clear()
+                yield
+
+
+class Changed(Protocol):
+    def __call__(self, service_type: str, name: str, /, *, gone: bool) -> None: ...
+
+
+@contextmanager
+def _listening(changed: Changed) -> Iterator[Any]:
     from zeroconf import InterfaceChoice, ServiceBrowser, ServiceStateChange, Zeroconf
 
     try:
         zeroconf = Zeroconf(interfaces=InterfaceChoice.All)
     except (OSError, RuntimeError) as error:
         raise DriverError("Scanners in the network cannot be looked for", why=str(error)) from error
-    names: queue.Queue[tuple[str, str]] = queue.Queue()
 
-    def changed(service_type: str, name: str, state_change: Any, **_: object) -> None:
-        if state_change is not ServiceStateChange.Removed:
-            names.put((service_type, name))
+    def heard(service_type: str, name: str, state_change: Any, **_: object) -> None:
+        changed(service_type, name, gone=state_change is ServiceStateChange.Removed)
 
     with zeroconf:
-        ServiceBrowser(zeroconf, list(TYPES), handlers=[changed])
-        yield from _resolved(zeroconf, names, timeout, set(expected))
+        ServiceBrowser(zeroconf, list(TYPES), handlers=[heard])
+        yield zeroconf
 
 
 def _resolved(zeroconf: Any, names: queue.Queue[tuple[str, str]], timeout: float, missing: set[str]) -> Iterator[Found]:

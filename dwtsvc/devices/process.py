@@ -35,6 +35,7 @@ CLOSE_WITHIN = 1.0
 LAST_WORDS_WITHIN = 0.2
 SLOTS = 4  # one being read into, two being encoded on two cores, one in hand
 MAX_PAGE_BYTES = 2 << 30
+FOR_EVER = threading.TIMEOUT_MAX
 
 T = TypeVar("T")
 
@@ -197,6 +198,13 @@ class DeviceProcess:
         for message in self._ask({"do": "list", "timeout": timeout}, timeout):
             if message["say"] == "device":
                 yield self._unpack(Device, message.get("device"))
+
+    def changes(self) -> Iterator[None]:
+        """Yield whenever the driver may list other devices than before; ends when `cancel` or `close` is called, or
+        at once for a driver that does not notice."""
+        for message in self._ask({"do": "watch"}, FOR_EVER):
+            if message["say"] == "changed":
+                yield
 
     def record(self, to: RecordTo, driver: str) -> None:
         """Have all that the driver does from now on noted in a case, and here how its worker was lost."""

@@ -23,7 +23,7 @@ from time import monotonic, sleep
 from typing import Any, BinaryIO
 
 from dwtsvc.devices import wire
-from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip, UserTurn
+from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip, UserTurn, Watching
 from dwtsvc.devices.quirks import treated
 from dwtsvc.disk import NO_ROOM, open_file
 from dwtsvc.errors import BadArguments, Cancelled, DiskFull, DriverError, DwtsvcError, IncompletePage, MissingDependency
@@ -197,6 +197,10 @@ class Session:
             case "list":
                 for device in self._driver.devices(message["timeout"]):
                     self._say("device", device=device)
+            case "watch":
+                if isinstance(self._driver, Watching):
+                    for _ in self._driver.watch(self._inbox.cancelled):
+                        self._say("changed")
             case "record":
                 self._record(message)
             case "open":

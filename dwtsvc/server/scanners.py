@@ -1,4 +1,8 @@
-"""The scanners that were found, kept for a while: asking every driver takes seconds, and pages ask often."""
+"""The scanners that were found, kept current: asking every driver takes seconds, and pages ask often.
+
+While somebody asks now and then, the signs of `devices.signs` are watched, and a driver is asked again only when its
+devices may have changed. When nobody asks any more nothing runs.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,37 @@ from collections.abc import Callable
 from time import monotonic
 
 from dwtsvc import devices
-from dwtsvc.errors import DwtsvcError
+from dwtsvc.devices.signs import Signs
+from dwtsvc.errors import DriverError, DwtsvcError
 from dwtsvc.model import Device
 
-FRESH = 30.0  # seconds
+FRESH = 30.0  # seconds that an answer counts whose changes no sign shows
+SLOW = 300.0  # seconds that one counts whose changes are shown: SANE has scanners at other machines, too
+LOOK_EVERY = 1.0  # seconds between two looks at the signs
+WATCH_FOR = 120.0  # seconds after which nobody wants to know any more
+CLOSE_WITHIN = 2.0
+
+Own = Callable[[list[Device]], list[Device]]
 
 
 class Scanners:
     """What discovery found. Blocking; safe to use from several threads."""
 
-    def __init__(self, timeout: float, own: Callable[[list[Device]], list[Device]] = list) -> None:
+    def __init__(self, timeout: float, own: Own = list, signs: Callable[[], Signs] = Signs) -> None:
         """`own` takes those out that are this user's own, shared."""
-        self._timeout, self._own = timeout, own
+        self._timeout, self._own, self._signs = timeout, own, signs
         self._asking = threading.Lock()
         self._found: tuple[Device, ...] = ()
         self._errors: tuple[DwtsvcError, ...] = ()
         self._when: float | None = None
         self._begun = False
+        self._changing = threading.Lock()
+        self._running: set[str] = set()  # drivers that are asked again now
+        self._again: set[str] = set()  # and those that must be once more
+        self._asked: dict[str, float] = {}  # when each was
+        self._wanted = 0.0
+        self._watch: threading.Thread | None = None
+        self._closed = threading.Event()
 
     @property
     def last(self) -> tuple[Device, ...]:
@@ -48,12 +66,26 @@ class Scanners:
             threading.Thread(target=self._first, name="scanners", daemon=True).start()
 
     def listed(self, *, refresh: bool = False) -> tuple[Device, ...]:
-        """The devices there are; asked anew if the last answer is old, or with `refresh`. Real ones come first."""
+        """The devices there are; asked anew if the last answer is old, or with `refresh`. Real ones come first.
+
+        While the signs are watched nobody waits: the list follows them by itself.
+        """
         refresh = refresh and not self.looking  # the first answer is on its way, and as fresh as another
         with self._asking:
-            if refresh or self._when is None or monotonic() - self._when > FRESH:
+            watched = self._watch is not None and self._watch.is_alive()
+            self._wanted = monotonic()
+            if refresh or self._when is None or (not watched and monotonic() - self._when > FRESH):
                 self._ask()
+            if not watched and not self._closed.is_set():
+                self._watch = threading.Thread(target=self._follow, name="scanners-watch", daemon=True)
+                self._watch.start()
             return self._found
+
+    def close(self) -> None:
+        """End the watch."""
+        self._closed.set()
+        if self._watch:
+            self._watch.join(CLOSE_WITHIN)
 
     def _first(self) -> None:
         try:
@@ -62,8 +94,50 @@ class Scanners:
             self._begun = False
 
     def _ask(self) -> None:
-        answers = list(devices.discover(self._timeout))
-        found = {each.id: each for each in self._own([each for each in answers if isinstance(each, Device)])}
-        self._found = tuple(sorted(found.values(), key=lambda device: (device.virtual, device.id)))
-        self._errors = tuple(each for each in answers if isinstance(each, DwtsvcError))
+        self._take(list(devices.discover(self._timeout)))
         self._when = monotonic()
+        self._asked = dict.fromkeys(devices.drivers(), self._when)
+
+    def _take(self, answers: list[Device | DriverError], driver: str | None = None) -> None:
+        """Keep what all drivers answered, or one of them."""
+        with self._changing:
+            kept = [each for each in self._found if driver and not each.id.startswith(f"{driver}:")]
+            known = [each for each in self._errors if driver and getattr(each, "driver", "") != driver]
+            listed = self._own([each for each in [*kept, *answers] if isinstance(each, Device)])
+            found = {each.id: each for each in listed}
+            self._found = tuple(sorted(found.values(), key=lambda device: (device.virtual, device.id)))
+            self._errors = (*known, *(each for each in answers if isinstance(each, DwtsvcError)))
+
+    # -- following -----------------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Watch the signs until nobody wants to know any more."""
+        with self._signs() as signs:
+            while not self._closed.wait(LOOK_EVERY) and monotonic() - self._wanted < WATCH_FOR:
+                names = frozenset(self._asked)
+                old = {name for name in names if self._is_old(name, signs)}
+                for name in signs.news(names) | old:
+                    self._ask_again(name)
+
+    def _is_old(self, driver: str, signs: Signs) -> bool:
+        return monotonic() - self._asked[driver] > (SLOW if signs.shown_by(driver) else FRESH)
+
+    def _ask_again(self, driver: str) -> None:
+        """Ask one driver, on a thread of its own: one that hangs must not keep the others' signs waiting."""
+        self._asked[driver] = monotonic()
+        with self._changing:
+            if driver in self._running:
+                self._again.add(driver)
+                return
+            self._running.add(driver)
+        threading.Thread(target=self._one, args=(driver,), name=f"scanners-{driver}", daemon=True).start()
+
+    def _one(self, driver: str) -> None:
+        more = True
+        while more:
+            self._take(list(devices.discover(self._timeout, only=driver)), driver)
+            with self._changing:
+                more = driver in self._again
+                self._again.discard(driver)
+                if not more:
+                    self._running.discard(driver)

@@ -8,11 +8,13 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from dwtsvc.config import HostCertificate, Settings
 from dwtsvc.devices.ways import share_id, without_shared
+from dwtsvc.devices.signs import Signs
 from dwtsvc.jobs import Develop, Jobs
 from dwtsvc.model import Device, Mode
 from dwtsvc.paths import Paths
@@ -81,7 +83,9 @@ class Service:
             ),
         )
         self.documents = Documents(paths.create(paths.storage))
-        self.scanners = Scanners(settings.discovery_timeout, self._without_shared)
+        self.scanners = Scanners(
+            settings.discovery_timeout, self._without_shared, partial(Signs, settings=paths.config_file)
+        )
         self.choice = Choice(self)
         self.consent = Consent(paths.state, settings)
         self.token = Token(paths.state / "token")
@@ -106,6 +110,7 @@ class Service:
             self._tidying.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._tidying
+        await asyncio.to_thread(self.scanners.close)
         await asyncio.to_thread(self.jobs.close)
         await asyncio.to_thread(self.confined.close)
         self.documents.close()

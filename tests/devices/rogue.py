@@ -32,6 +32,9 @@ class RogueDriver:
         yield Device(id="rogue:good", vendor="dwtsvc", model="Rogue")
         if os.environ.get("ROGUE_LIST") == "hang":
             time.sleep(1000)
+        while os.environ.get("ROGUE_LIST") == "endless":
+            time.sleep(0.1)
+            yield Device(id="rogue:good", vendor="dwtsvc", model="Rogue")
         if os.environ.get("ROGUE_LIST") == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
 

@@ -311,6 +311,15 @@ def test_a_driver_that_hangs_or_crashes_while_listing_delays_nobody(monkeypatch:
     assert DeviceLost in {type(item) for item in devices.discover(timeout=5.0)}
 
 
+def test_a_driver_that_never_ends_its_list_is_told_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "BUILT_IN", {"rogue": MODULE, "virtual": "dwtsvc.devices.virtual"})
+    monkeypatch.setenv("ROGUE_LIST", "endless")
+    *found, error = devices.discover(timeout=3.0)
+    assert {item.id for item in found if not isinstance(item, DriverError)} >= {"rogue:good", "virtual:adf"}
+    assert isinstance(error, DeviceTimeout)
+    assert (error.driver, "rogue" in error.what, "3 s" in error.what) == ("rogue", True, True)
+
+
 def test_ids_name_a_driver_and_bare_sane_names_are_understood() -> None:
     assert devices.split_id("virtual:adf?pages=3") == ("virtual", "adf?pages=3")
     assert devices.split_id("sane:test:0") == ("sane", "test:0")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
 SCANNERS = "/api/device/scanners"
-LOOK_EVERY = 5.0  # seconds; discovery itself is asked less often, see scanners.FRESH
+HEARTBEAT_AFTER = 5  # looks without news
+LOOK_EVERY = 1.0  # seconds; what is looked at is a list that is kept, no driver is asked
 SCANNER = Scanner("Epson DS-530", 256, '{"id":"sane:epsonds:libusb:001:004",...}', "sane:epsonds:libusb:001:004", False)
 
 Mask = Annotated[
@@ -65,11 +66,15 @@ async def comings_and_goings(service: Service) -> AsyncGenerator[bytes, None]:
     """`scanners` with all, then `appeared` and `vanished` with one; looks only while it is read."""
     known: dict[str, Device] = {each.id: each for each in await service.bridge.outside(service.scanners.listed)}
     yield events.event("scanners", [shown(each) for each in known.values()])
+    quiet = 0
     async for _ in events.ticks(LOOK_EVERY):
         now = {each.id: each for each in await service.bridge.outside(service.scanners.listed)}
         for name in now.keys() - known.keys():
             yield events.event("appeared", shown(now[name]))
         for name in known.keys() - now.keys():
             yield events.event("vanished", shown(known[name]))
+        quiet = 0 if now.keys() != known.keys() else quiet + 1
         known = now
-        yield events.HEARTBEAT
+        if quiet == HEARTBEAT_AFTER:
+            quiet = 0
+            yield events.HEARTBEAT
