@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from threading import Event
 from time import monotonic
 
 from dwtsvc import esclxml

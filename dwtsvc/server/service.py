@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from dwtsvc.config import HostCertificate, Settings
-from dwtsvc.devices.ways import share_id, without_shared
 from dwtsvc.devices.signs import Signs
+from dwtsvc.devices.ways import share_id, without_shared
 from dwtsvc.jobs import Develop, Jobs
 from dwtsvc.model import Device, Mode
 from dwtsvc.paths import Paths

@@ -170,7 +170,7 @@ def test_a_driver_whose_changes_show_no_sign_is_asked_when_its_answer_is_old(
     monkeypatch.setattr(Shown, "shown_by", lambda self, driver: driver != "escl")
     with following(Shown()) as followed:
         ids(followed)
-        until(lambda: drivers.asked.count("escl") == 2)
+        until(lambda: drivers.asked.count("escl") >= 2)
         assert "sane" not in drivers.asked
 
 
