@@ -126,7 +126,7 @@ class Jobs:
         """After the last document: raise unless the job ended well."""
         told = self.status(cancelled) if pages else self._explain(404, source, cancelled)
         check_feeder(told.feeder)
-        mine = next((each for each in told.jobs if each.path and job.endswith(urlsplit(each.path).path)), None)
+        mine = next((each for each in told.jobs if each.path and _is(job, each.path)), None)
         if mine and mine.state == "Canceled":
             raise Cancelled("The scan was cancelled at the scanner", why=", ".join(mine.reasons))
         if mine and mine.state == "Aborted":
@@ -148,3 +148,8 @@ class Jobs:
         """End a job. Not cancelled with the scan: a scanner that is not told keeps the job."""
         with suppress(DwtsvcError):
             self._link.ask("DELETE", job, cancelled=NEVER)
+
+
+def _is(job: str, told: str) -> bool:
+    """Whether a status means our job: devices name jobs by an address, by a path, or by its last part alone."""
+    return f"/{job}".endswith("/" + urlsplit(told).path.lstrip("/"))

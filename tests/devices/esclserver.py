@@ -92,9 +92,9 @@ class FakeScanner:
         self._server = _Server((host, 0), type("Bound", (Request,), {"scanner": self}))
         scheme = "http"
         if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate)
+            self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
             scheme = "https"
         self.port = self._server.server_address[1]
         self.url = f"{scheme}://{host}:{self.port}/eSCL"
@@ -110,6 +110,10 @@ class FakeScanner:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
         self._server.server_close()  # waits for every request's thread, so that nothing of a test outlives it
+
+    def certify(self, certificate: Path) -> None:
+        """Show another certificate from the next connection on."""
+        self._context.load_cert_chain(certificate)
 
     @property
     def idle(self) -> bool:

@@ -3,6 +3,7 @@ the next scan works."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import struct
 import zlib
@@ -29,6 +30,7 @@ from dwtsvc.errors import (
 from dwtsvc.model import Mode, ScanRequest, Source
 
 from .esclserver import FakeScanner, Request, Setup, encoded, picture
+from .test_escl import certificate
 
 QUICK = Limits(
     connect=2, silence=2, answer=1, document=2, busy=0.5, ready=0.5, wait=0.1, document_bytes=1 << 20, job_pages=20
@@ -72,6 +74,19 @@ def bad_chunks(request: Request) -> None:
     request.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\nabc\r\n")
 
 
+def continue_for_ever(request: Request) -> None:
+    with contextlib.suppress(OSError):
+        while not request.scanner.closing.wait(0.01):
+            request.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def headers_drop_by_drop(request: Request) -> None:
+    with contextlib.suppress(OSError):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not request.scanner.closing.wait(0.2):
+            request.wfile.write(b"x")
+
+
 def silence(request: Request) -> None:
     request.scanner.closing.wait(4)
 
@@ -103,6 +118,8 @@ OPENING: dict[str, tuple[Callable[[Request], object], type[DriverError]]] = {
     "a length of a million": (lambda r: r.answer(200, b"<a/>", length=1 << 40), DriverError),
     "a byte now and then": (lambda r: r.drip(r.scanner.capabilities(), 0.2), DeviceTimeout),
     "silence": (silence, DeviceTimeout),
+    "100 Continue for ever": (continue_for_ever, DeviceTimeout),
+    "headers drop by drop": (headers_drop_by_drop, DeviceTimeout),
     "a reset": (lambda r: r.reset(), NoScanner),
     "no HTTP": (nonsense, NoScanner),
     "headers without an end": (endless_headers, NoScanner),
@@ -216,7 +233,7 @@ def test_a_scanner_that_sends_badly_is_one_error_and_the_job_is_ended(
 
 
 @pytest.mark.parametrize(
-    "what", sorted(OPENING.keys() - {"a byte now and then", "silence"})
+    "what", sorted(OPENING.keys() - {"a byte now and then", "silence", "headers drop by drop", "100 Continue for ever"})
 )  # those only take their time
 def test_a_status_that_makes_no_sense_changes_nothing(driver: EsclDriver, scanner: FakeScanner, what: str) -> None:
     scanner.setup.hooks["ScannerStatus"] = OPENING[what][0]
@@ -237,3 +254,17 @@ def test_pages_before_a_fault_are_whole(driver: EsclDriver, scanner: FakeScanner
 def test_a_job_at_another_host_is_looked_for_at_the_scanner_itself(driver: EsclDriver, scanner: FakeScanner) -> None:
     scanner.setup.location = "misnamed"
     assert scan(driver, scanner) == 2
+
+
+def test_a_certificate_that_changes_in_the_middle_of_a_scan_ends_it(driver: EsclDriver, tmp_path: Path) -> None:
+    one, other = certificate(tmp_path, "one"), certificate(tmp_path, "other")
+    with FakeScanner(Setup(sheets=3), certificate=one) as scanner:
+        request = ScanRequest(device="any", source=Source.FEEDER, resolution=75)
+        with driver.open(scanner.url) as opened:
+            frames = opened.scan(request, Event())
+            assert any(isinstance(frame, PageEnd) for frame in frames)
+            documents = len(scanner.documents)
+            scanner.certify(other)
+            with pytest.raises(NoRightToScanner, match="another certificate"):
+                list(frames)
+        assert len(scanner.documents) == documents  # it was asked for nothing any more
