@@ -37,7 +37,7 @@ BUCKET = "airscan "  # and the address of the client
 PATIENCE = 20.0  # seconds that an order waits for the scanner; clients give up on an answer after 30
 PAGE_WAIT = 25.0  # seconds that a client waits for a page before it is told to come again
 BUSY_AGAIN = 0.5  # seconds between two looks at a scanner that somebody else has
-TOLD = 3.0  # seconds that the state of the feeder after a job is told; nobody notices that paper was put in
+TOLD = 5.0  # seconds that the feeder is as a client was told; nobody notices that paper was put in
 MOST_OF_A_CLIENT = 8  # orders that are not fetched
 REMEMBERED = 64  # orders of a scanner
 PIECE = 256 << 10
@@ -235,9 +235,11 @@ class Orders:
                 pages = await self._pages(order)
             except DwtsvcError as error:
                 if error is order.held.job.error:  # it is told once
+                    self._note_feeder(order)  # again: the client asks how the scanner is when it hears this
                     self.end(order)
                 raise
             if not pages:
+                self._note_feeder(order)
                 self.end(order)
                 yield None
                 return
