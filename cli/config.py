@@ -180,7 +180,8 @@ def save_profile(
 ) -> None:
     """Make a scan profile, or replace what it says.
 
-    Keys: device, source, mode, resolution, size, area, pages, quality, format, and option.NAME for the driver's own.
+    Keys: device, source, mode, resolution, size, area, pages, quality, format, output, button, and option.NAME for the
+    driver's own.
 
     Example: dwtsvc config profile save letters source=duplex mode=gray resolution=300
     """

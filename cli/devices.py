@@ -184,11 +184,22 @@ def _show_capabilities(found: Capabilities, json: bool) -> None:
         output.say(_describe(source))
     if found.options:
         output.say("\nOptions of the driver, for --option NAME=VALUE:")
+    shown = {each.name: each.value for each in found.options if not each.settable and each.active and each.value}
     for option in found.options:
         if option.settable:
             allowed = ", ".join(option.choices) or str(option.range or option.type)
             state = f"[{option.value}]" if option.active else "[inactive]"
             output.say(f"  {option.name} {state} {allowed} {option.unit}".rstrip())
+    _tell_sensors(shown)
+
+
+def _tell_sensors(shown: dict[str, str]) -> None:
+    from dwtsvc_cli import output
+
+    if shown:
+        output.say("\nButtons and sensors, as they are now:")
+    for name, value in shown.items():
+        output.say(f"  {name} [{value}]")
 
 
 def _describe(source: SourceCapabilities) -> str:

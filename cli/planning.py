@@ -92,7 +92,7 @@ def plan(
     given = {key: value for key, value in flags.items() if value is not None}
     wanted = {key: value for key, value in said.items() if key in config.SETTINGS} | given
     settings = config.load(paths, os.environ, wanted).settings
-    target = output or DEFAULT_OUTPUT
+    target = output or named.output or DEFAULT_OUTPUT
     format = _format(target, settings.format)
     return Plan(
         paths=paths,

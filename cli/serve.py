@@ -52,6 +52,10 @@ def serve(
     address: Annotated[
         str | None, typer.Argument(metavar="ADDRESS[:PORT]", help="With --share: where other machines reach them.")
     ] = None,
+    watch_buttons: Annotated[
+        bool,
+        typer.Option("--watch-buttons", help="Scan with a profile when the button it names is pressed at the scanner."),
+    ] = False,
     log_level: Annotated[
         int | None, typer.Option("--log-level", metavar="LEVEL", help="How much is logged: 0, 1, 14 or 30.")
     ] = None,
@@ -80,6 +84,7 @@ def serve(
         "https_ports": _list(https_port),
         "Server": server,
         "share": (address or "on") if share else None,
+        "watch_buttons": "on" if watch_buttons else None,
         "LogLevel": log_level,
     }
     if address and not share:
@@ -123,6 +128,7 @@ def _arguments(overrides: dict[str, object], expose: bool) -> list[str]:
     words = ["--expose"] if expose else []
     if share := overrides.get("share"):
         words += ["--share"] if share == "on" else ["--share", str(share)]
+    words += ["--watch-buttons"] if overrides.get("watch_buttons") else []
     for name, value in overrides.items():
         if value is not None and name in _FLAGS:
             words += [word for each in str(value).split(",") for word in (_FLAGS[name], each)]
@@ -213,15 +219,31 @@ def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) ->
             tell(f"Scanners are shared with AirScan at {app.sharing.url}")
         return app
 
-    listen.run(
-        loaded.settings,
-        loaded.hosts,
-        paths,
-        make_app,
-        care=certificates,
-        expose=expose,
-        monitor_pid=attached.monitor_pid,
-    )
+    with _buttons(paths, loaded):
+        listen.run(
+            loaded.settings,
+            loaded.hosts,
+            paths,
+            make_app,
+            care=certificates,
+            expose=expose,
+            monitor_pid=attached.monitor_pid,
+        )
+
+
+@contextmanager
+def _buttons(paths: Paths, loaded: Loaded) -> Iterator[None]:
+    """Watch the buttons of scanners, if that is wished. A press is the command that the user would type."""
+    if not loaded.settings.watch_buttons:
+        yield
+        return
+    from dwtsvc.buttons import Buttons, wired
+
+    found = wired(paths, loaded.settings)
+    if not found:
+        _log.warning("No profile names a button: `dwtsvc config profile save NAME device=... button=... output=...`")
+    with Buttons(found, paths, loaded.settings, [*program(), "scan", "--quiet", "--profile"]):
+        yield
 
 
 class Certificates:

@@ -68,6 +68,10 @@ class Settings:
         (), kinds.WEB_ADDRESSES, "Network scanners by address, for those in other networks: `http://192.168.1.7/eSCL`."
     )
     escl_discovery: bool = _setting(True, kinds.SWITCH, "Look for scanners in the network.")
+    watch_buttons: bool = _setting(False, kinds.SWITCH, "Scan when a button is pressed that a profile names.")
+    button_interval: float = _setting(
+        1.0, kinds.seconds(0.2, 60), "Seconds between two looks at the buttons of a scanner, which open it each time."
+    )
     share: str = _setting(
         "off", kinds.SHARE, "Offer the scanners to phones and desktops (AirScan): where the service listens for them."
     )

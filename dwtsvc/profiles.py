@@ -38,6 +38,8 @@ class Profile:
     pages: int | None = _key(kinds.whole(1, 1_000_000))
     quality: int | None = _key(config.QUALITY)
     format: str | None = _key(config.FORMAT)
+    output: str | None = _key(kinds.TEXT)  # as -o has it
+    button: str | None = _key(kinds.TEXT)  # of the device, whose press scans so
     options: tuple[tuple[str, str], ...] = ()
 
     def shown(self) -> dict[str, str]:

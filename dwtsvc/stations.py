@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import xxhash
 
@@ -14,6 +16,10 @@ from dwtsvc import devices, locks
 from dwtsvc.devices.cases import RecordTo
 from dwtsvc.errors import ScannerBusy
 from dwtsvc.model import Capabilities
+from dwtsvc.paths import Paths
+
+GLANCE = "that looks at its buttons"
+GLANCE_WITHIN = 10.0  # seconds
 
 
 class Station:
@@ -39,15 +45,32 @@ class Station:
         os.close(self._lock)
 
 
+def lock_path(folder: Path, device: str) -> Path:
+    """The file whose lock keeps processes of dwtsvc from using a device at once."""
+    return folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
+
+
+@contextlib.contextmanager
+def glancing(folder: Path, device: str) -> Iterator[bool]:
+    """Use a device for a moment, which whoever wants to scan waits for; False if somebody uses it."""
+    Paths.create(folder)
+    with locks.holding(lock_path(folder, device)) as free:
+        if free:
+            lock_path(folder, device).write_text(GLANCE)
+        yield free
+
+
 def _lock_device(device: str, path: Path) -> int:
     """Lock a device's file and write our process number into it. Raises ScannerBusy with the holder's."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = locks.open_locked(path)
-    if lock is None:
+    until = monotonic() + GLANCE_WITHIN
+    while (lock := locks.open_locked(path)) is None:
         holder = path.read_text(errors="replace").strip() or "another process"
-        raise ScannerBusy(
-            f"{device} is busy", why=f"process {holder} is scanning", hint="Wait until it is done, then scan again."
-        )
+        if holder != GLANCE or monotonic() > until:
+            raise ScannerBusy(
+                f"{device} is busy", why=f"process {holder} is scanning", hint="Wait until it is done, then scan again."
+            )
+        sleep(0.02)
     os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
     return lock
@@ -85,7 +108,7 @@ class Stations:
         if idle:
             return idle.station
         record, self._record = self._record, None
-        path = self._lock_folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
+        path = lock_path(self._lock_folder, device)
         return Station(device, path, timeout=timeout or self._timeout, cancel_grace=self._grace, record=record)
 
     def look(self, device: str) -> Capabilities:

@@ -64,10 +64,18 @@ class Driver(Protocol):
     def devices(self, timeout: float) -> Iterator[Device]:
         """List devices, each with an id "driver:name"; `timeout` in seconds is a wish, the parent enforces it."""
 
-    # A driver may also have `watch(ended: Event) -> Iterator[None]`, as `Watching` says.
+    # A driver may also have what `Watching` and `Sensing` say.
 
     def open(self, name: str) -> AbstractContextManager[ScanSource]:
         """Open by the id without its "driver:" part; raises NoScanner, ScannerBusy, NoRightToScanner."""
+
+
+@runtime_checkable
+class Sensing(Protocol):
+    """A driver whose devices have buttons and sensors that can be read."""
+
+    def sensors(self, name: str) -> dict[str, str]:
+        """What each shows now: "yes" or "no", or a number. The device is opened for it, and closed again."""
 
 
 @runtime_checkable

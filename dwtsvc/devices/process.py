@@ -206,6 +206,15 @@ class DeviceProcess:
             if message["say"] == "changed":
                 yield
 
+    def sensors(self, name: str) -> dict[str, str]:
+        """What the buttons and sensors of a device show; it is closed again. Raises BadArguments for a driver that
+        has none, and as `open` does."""
+        found: dict[str, str] = {}
+        for message in self._ask({"do": "sense", "name": name}):
+            if message["say"] == "sensors":
+                found = self._unpack(dict[str, str], message.get("sensors"))
+        return found
+
     def record(self, to: RecordTo, driver: str) -> None:
         """Have all that the driver does from now on noted in a case, and here how its worker was lost."""
         path = to.path.absolute()

@@ -35,6 +35,7 @@ NO_RESOLUTION = 72  # what cameras and other devices without the option are said
 
 FEEDER_WORDS = ("adf", "feeder")
 DUPLEX_WORDS = ("duplex", "both sides", "front and back")
+LOOK_AT_BUTTONS = "button-update"  # of pixma: its buttons show what they were when this was pressed last
 LOADED_SENSORS = ("page-loaded", "adf-loaded", "paper-loaded")
 
 
@@ -46,6 +47,11 @@ class SaneDriver:
     def devices(self, timeout: float) -> Iterator[Device]:
         for name, vendor, model, kind in sanelib.list_devices():
             yield Device(id=f"sane:{name}", vendor=vendor, model=model, kind=kind)
+
+    def sensors(self, name: str) -> dict[str, str]:
+        """Its options that can be read and not set: buttons, and sensors such as that of the feeder."""
+        with self.open(name) as source:
+            return source.sensors()
 
     @contextlib.contextmanager
     def open(self, name: str) -> Generator[SaneSource, None, None]:
@@ -79,6 +85,12 @@ class SaneSource:
             self._handle.set("source", str(before))
         options = tuple(option.describe() for option in self._handle.options.values())
         return Capabilities(device=f"sane:{self._name}", sources=sources, options=options)
+
+    def sensors(self) -> dict[str, str]:
+        if self._handle.usable(LOOK_AT_BUTTONS):
+            self._handle.set_text(LOOK_AT_BUTTONS, "")
+        shown = (each.describe() for each in self._handle.options.values() if each.active and not each.settable)
+        return {each.name: each.value for each in shown if each.value}
 
     def scan(self, request: ScanRequest, cancelled: Event) -> Generator[Frame, None, None]:
         source = self._choose(request.source)

@@ -3,9 +3,9 @@
 Pixels never travel here: they go into slot files (see worker.py). JSON and not pickle, because a driver that a
 hostile scanner took over must not be able to run code in the parent.
 
-Parent to worker, key `do`:   record, list, watch, open, scan, release, cancel
-Worker to parent, key `say`:  ready, device, changed, capabilities, resolved, page, rows, page_end, waiting, done,
-                              failed
+Parent to worker, key `do`:   record, list, watch, sense, open, scan, release, cancel
+Worker to parent, key `say`:  ready, device, changed, sensors, capabilities, resolved, page, rows, page_end, waiting,
+                              done, failed
 """
 
 from __future__ import annotations

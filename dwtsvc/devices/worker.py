@@ -23,7 +23,7 @@ from time import monotonic, sleep
 from typing import Any, BinaryIO
 
 from dwtsvc.devices import wire
-from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Strip, UserTurn, Watching
+from dwtsvc.devices.driver import Driver, Frame, PageEnd, PageStart, ScanSource, Sensing, Strip, UserTurn, Watching
 from dwtsvc.devices.quirks import treated
 from dwtsvc.disk import NO_ROOM, open_file
 from dwtsvc.errors import BadArguments, Cancelled, DiskFull, DriverError, DwtsvcError, IncompletePage, MissingDependency
@@ -201,12 +201,19 @@ class Session:
                 if isinstance(self._driver, Watching):
                     for _ in self._driver.watch(self._inbox.cancelled):
                         self._say("changed")
+            case "sense":
+                self._sense(message["name"])
             case "record":
                 self._record(message)
             case "open":
                 self._open(message["name"])
             case "scan":
                 self._scan(message)
+
+    def _sense(self, name: str) -> None:
+        if not isinstance(self._driver, Sensing):
+            raise BadArguments("The driver of this device tells nothing of buttons")
+        self._say("sensors", sensors=self._driver.sensors(name))
 
     def _record(self, message: wire.Message) -> None:
         from dwtsvc.devices.cases import CaseWriter  # here: most workers record nothing

@@ -20,6 +20,7 @@
  *   DWTFAULT_PAD=n            filler bytes at the end of each row
  *   DWTFAULT_CHUNK=n          no sane_read gives more than n bytes
  *   DWTFAULT_ROW_DELAY_US=n   a slow scanner (with action "slow": only on page FAIL_AT)
+ *   DWTFAULT_PRESSED=path     a file with the names of the buttons that are pressed now: scan, and a digit for function
  *   DWTFAULT_LOG=path         one line a call is appended: "<monotonic seconds> <pid> <call> <words...>"
  *
  * What a page holds. Byte x of row y of page p (p counts sides from 1, padding not counted) is
@@ -47,7 +48,7 @@
 
 enum {
   COUNT, SCAN_GROUP, SOURCE, MODE, RESOLUTION, THRESHOLD, AREA_GROUP, TL_X, TL_Y, BR_X, BR_Y,
-  MORE_GROUP, GAMMA_TABLE, BRIGHTNESS, CALIBRATE, SENSOR_GROUP, PAGE_LOADED, OPTIONS
+  MORE_GROUP, GAMMA_TABLE, BRIGHTNESS, CALIBRATE, SENSOR_GROUP, PAGE_LOADED, SCAN_BUTTON, FUNCTION, OPTIONS
 };
 
 typedef struct {
@@ -266,11 +267,26 @@ static void describe_all(Scanner *s) {
   describe(s, CALIBRATE, "calibrate", SANE_TYPE_BUTTON, 0);
   describe(s, PAGE_LOADED, "page-loaded", SANE_TYPE_BOOL, sizeof(SANE_Word))->cap =
       SANE_CAP_SOFT_DETECT | SANE_CAP_HARD_SELECT;
+  describe(s, SCAN_BUTTON, "scan", SANE_TYPE_BOOL, sizeof(SANE_Word))->cap = SANE_CAP_SOFT_DETECT | SANE_CAP_HARD_SELECT;
+  describe(s, FUNCTION, "function", SANE_TYPE_INT, sizeof(SANE_Word))->cap = SANE_CAP_SOFT_DETECT | SANE_CAP_HARD_SELECT;
   if (s->device == &glass) {
     s->options[SOURCE].cap |= SANE_CAP_INACTIVE;
     s->options[PAGE_LOADED].cap |= SANE_CAP_INACTIVE;
   }
   refresh_activity(s);
+}
+
+/* 1 while `what` stands in the file of pressed buttons; for "0-9" the digit that stands there. */
+static int pressed(const char *what) {
+  char words[64] = "";
+  FILE *file = fopen(text("DWTFAULT_PRESSED", "/nowhere"), "r");
+  if (!file) return 0;
+  size_t length = fread(words, 1, sizeof words - 1, file);
+  fclose(file);
+  words[length] = 0;
+  if (strcmp(what, "0-9")) return strstr(words, what) != NULL;
+  char *digit = strpbrk(words, "0123456789");
+  return digit ? *digit - '0' : 0;
 }
 
 static SANE_Status get_option(Scanner *s, int n, void *value) {
@@ -279,6 +295,8 @@ static SANE_Status get_option(Scanner *s, int n, void *value) {
   else if (n == MODE) strcpy(value, s->mode);
   else if (n == GAMMA_TABLE) memcpy(value, s->gamma, sizeof s->gamma);
   else if (n == PAGE_LOADED) *(SANE_Word *)value = s->page < number("DWTFAULT_PAGES", 6);
+  else if (n == SCAN_BUTTON) *(SANE_Word *)value = pressed("scan");
+  else if (n == FUNCTION) *(SANE_Word *)value = pressed("0-9");
   else *(SANE_Word *)value = s->values[n];
   return SANE_STATUS_GOOD;
 }
