@@ -20,7 +20,7 @@ app = typer.Typer(
 
 Origin = Annotated[str, typer.Argument(metavar="URL", help="The web site, such as https://shop.example.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-SCOPES = "list, scan, read, edit, upload"
+SCOPES = "list, scan, read, edit, upload, camera"
 
 
 @app.command()
@@ -28,7 +28,9 @@ def allow(
     url: Origin,
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", "-s", metavar="SCOPE", help=f"What it may do: {SCOPES}. Again for more; else all."),
+        typer.Option(
+            "--scope", "-s", metavar="SCOPE", help=f"What it may do: {SCOPES}. Again for more; else all but camera."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -40,11 +42,11 @@ def allow(
 
       dwtsvc origins allow http://localhost:8080 --scope list --scope scan --scope read
     """
-    from dwtsvc.server.gate.access import SCOPES as ALL
+    from dwtsvc.server.gate.access import USUAL
     from dwtsvc.server.gate.grants import Decision, canonical, scopes_of
     from dwtsvc_cli import output
 
-    scopes = scopes_of(scope or ALL)
+    scopes = scopes_of(scope or USUAL)
     grant = _grants(create=True).put(canonical(url), scopes, Decision.ALWAYS)
     if json:
         output.say_json({"origin": grant.origin, "scopes": grant.scopes, "decision": grant.decision})
@@ -97,23 +99,17 @@ def revoke(url: Origin, json: Json = False) -> None:
 def _rows() -> list[dict[str, Any]]:
     """Every decision: the user's, then the configuration's."""
     from dwtsvc.config import load
+    from dwtsvc.server.gate.access import Access
+    from dwtsvc.server.gate.configured import Configured
 
     paths = _paths()
     found: list[dict[str, Any]] = [
         {**_shown(grant.origin, grant.decision, grant.scopes, "user"), "since": grant.since}
         for grant in sorted(_grants(create=False).read().values(), key=lambda grant: grant.origin)
     ]
-    for origin in load(paths, os.environ).settings.access_control_allow_origin:
-        found.append(_of_configuration(origin))
+    for origin, scopes in Configured(load(paths, os.environ).settings).listed():
+        found.append(_shown(origin, "always", tuple(scope for scope in Access if scope in scopes), "configuration"))
     return found
-
-
-def _of_configuration(origin: str) -> dict[str, Any]:
-    from dwtsvc.server.gate.access import SCOPES as ALL
-    from dwtsvc.server.gate.consent import ANYBODY
-    from dwtsvc.server.gate.grants import scopes_of
-
-    return _shown(origin, "always", scopes_of(ANYBODY if origin == "*" else ALL), "configuration")
 
 
 def _shown(origin: str, decision: str, scopes: tuple[str, ...], source: str) -> dict[str, Any]:

@@ -137,6 +137,9 @@ class Settings:
     access_control_allow_origin: tuple[str, ...] = _setting(
         (), kinds.ORIGINS, "The web sites that may use the service.", published="Access-Control-Allow-Origin"
     )
+    camera_origins: tuple[str, ...] = _setting(
+        (), kinds.ORIGINS, "Those of Access-Control-Allow-Origin that may use cameras, too; * is all it names."
+    )
     enable_web_setup: bool = _setting(
         False, kinds.SWITCH, "The page of the service may change settings.", published="EnableWebSetup"
     )

@@ -1,4 +1,5 @@
-"""One scanner that several drivers list, listed once: a network scanner that SANE's own network backends see too."""
+"""One scanner that several drivers list, listed once: a network scanner that SANE's own network backends see too, and
+one of Windows that both TWAIN and WIA list."""
 
 from __future__ import annotations
 
@@ -17,12 +18,12 @@ Places = Callable[[str], tuple[str, ...]]
 
 
 def once(found: Iterable[Device], places: Places) -> list[Device]:
-    """The devices without those that are another way to one of `escl`, which has their ids in `also`.
+    """The devices without those that are another way to one of `escl` or TWAIN, which has their ids in `also`.
 
-    `places` tells the addresses at which a network scanner was seen, by its UUID. Two are the same if they are at one
-    host, and have one name or are the only ones there: behind ipp-usb several scanners are at 127.0.0.1.
+    `places` tells the addresses at which a network scanner was seen, by its UUID. Two of those are the same if they are
+    at one host, and have one name or are the only ones there: behind ipp-usb several scanners are at 127.0.0.1.
     """
-    devices = list(found)
+    devices = _once_on_windows(list(found))
     hosts = {each.id: _hosts(each, places) for each in devices if each.id.startswith("escl:")}
     crowd = Counter(host for several in hosts.values() for host in several)
     others: dict[str, list[str]] = {name: [] for name in hosts}
@@ -36,6 +37,27 @@ def once(found: Iterable[Device], places: Places) -> list[Device]:
         else:
             kept.append(device)
     return [replace(each, also=tuple(others[each.id])) if others.get(each.id) else each for each in kept]
+
+
+def _once_on_windows(devices: list[Device]) -> list[Device]:
+    """The devices without those of WIA that TWAIN lists, too, in whose `also` they go. Manufacturer and name tell that
+    they are the same, unless there are two alike: nothing tells then which is which."""
+    names = Counter((each.id.partition(":")[0], _made_as(each)) for each in devices)
+    ways = {}
+    for device in devices:
+        name = _made_as(device)
+        if device.id.startswith("wia:") and device.vendor and names["wia", name] == 1:
+            best = next((driver for driver in ("twain", "twain32") if names[driver, name] == 1), None)
+            ways.update({(best, name): device.id} if best else {})
+    kept = (each for each in devices if each.id not in ways.values())
+    found = ((each, ways.get((each.id.partition(":")[0], _made_as(each)))) for each in kept)
+    return [replace(each, also=(*each.also, way)) if way else each for each, way in found]
+
+
+def _made_as(device: Device) -> str:
+    """Manufacturer and name, once each: a name often begins with the manufacturer's."""
+    named = device.model.casefold().startswith(device.vendor.casefold())
+    return " ".join((device.model if named else device.label).casefold().split())
 
 
 def share_id(path: Path, *, make: bool = False) -> UUID | None:

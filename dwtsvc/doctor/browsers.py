@@ -9,7 +9,7 @@ from dwtsvc.doctor import permissions
 from dwtsvc.doctor.patient import Finding, Patient, failed, ok, skipped, warning
 from dwtsvc.doctor.permissions import FIREFOX, Browser, Decision
 from dwtsvc.errors import BadArguments
-from dwtsvc.server.gate.access import SCOPES
+from dwtsvc.server.gate.access import USUAL
 from dwtsvc.server.gate.grants import Grants, canonical
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -40,7 +40,7 @@ def _consent(patient: Patient, origin: str, configured: tuple[str, ...]) -> Find
         return failed("origin", f"{origin} was refused for good on {grant.since[:10]}", command=command)
     if origin in map(_canonical_or_not, configured):
         return ok("origin", f"{origin} is allowed by Access-Control-Allow-Origin")
-    if grant and set(grant.scopes) >= SCOPES:
+    if grant and set(grant.scopes) >= USUAL:
         return ok("origin", f"{origin} is allowed since {grant.since[:10]}")
     if grant and grant.scopes:
         return warning("origin", f"{origin} is allowed to {', '.join(grant.scopes)} only", command=command)

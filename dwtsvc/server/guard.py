@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from dwtsvc.errors import BadArguments, DwtsvcError, NothingFound, OriginNotAllowed, ServiceRefused, TooMany
 from dwtsvc.server import faults
 from dwtsvc.server.gate import bodies, headers, heads
-from dwtsvc.server.gate.access import Access, App, Receive, RouteTable, Scope, Send
+from dwtsvc.server.gate.access import Access, App, Receive, RouteTable, Scope, Send, no_consent
 from dwtsvc.server.gate.bodies import Body
 from dwtsvc.server.gate.callers import Callers
 from dwtsvc.server.gate.grants import is_origin
@@ -181,8 +181,7 @@ class Guard:
 
     def _refuse_access(self, access: Access, visit: Visit) -> NoReturn:
         if visit.caller.kind == "origin" and access is not Access.ADMIN and access is not Access.PAGE:
-            what = f"This web site has no consent to {'read' if access is Access.IMAGE else access.value}"
-            raise OriginNotAllowed(what, hint="Ask for it, or allow it with `dwtsvc origins allow`.")
+            raise no_consent(access)
         raise OriginNotAllowed("No web site may do this", hint="Use a page of the service, or a program.")
 
     def _count(self, visit: Visit) -> Share | None:

@@ -66,7 +66,8 @@ class Scanners:
             threading.Thread(target=self._first, name="scanners", daemon=True).start()
 
     def listed(self, *, refresh: bool = False) -> tuple[Device, ...]:
-        """The devices there are; asked anew if the last answer is old, or with `refresh`. Real ones come first.
+        """The devices there are; asked anew if the last answer is old, or with `refresh`. Real ones come first, and
+        among them scanners before cameras.
 
         While the signs are watched nobody waits: the list follows them by itself.
         """
@@ -105,7 +106,9 @@ class Scanners:
             known = [each for each in self._errors if driver and getattr(each, "driver", "") != driver]
             listed = self._own([each for each in [*kept, *answers] if isinstance(each, Device)])
             found = {each.id: each for each in listed}
-            self._found = tuple(sorted(found.values(), key=lambda device: (device.virtual, device.id)))
+            self._found = tuple(
+                sorted(found.values(), key=lambda device: (device.virtual, device.kind == "camera", device.id))
+            )
             self._errors = (*known, *(each for each in answers if isinstance(each, DwtsvcError)))
 
     # -- following -----------------------------------------------------------------------------------------------

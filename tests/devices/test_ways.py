@@ -55,3 +55,35 @@ def test_a_scanner_by_address_is_known_by_its_host() -> None:
 def test_an_address_that_is_none_is_the_same_as_nothing() -> None:
     strange = replace(USB, id="sane:escl:http://[::1")
     assert listed(ONE, strange, places={"u1": ("http://[",)}) == [ONE, strange]
+
+
+TWAIN = Device(id="twain:Acme Flat 300", vendor="", model="Acme Flat 300")
+WIA = Device(id="wia:{6BDD}0001", vendor="Acme", model="Flat  300")
+
+
+@pytest.mark.parametrize("wia", [WIA, replace(WIA, model="ACME Flat 300")])
+@pytest.mark.parametrize(
+    "twain", [TWAIN, replace(TWAIN, id="twain32:x"), replace(TWAIN, vendor="Acme", model="Flat 300")]
+)
+def test_what_wia_and_twain_name_alike_is_one_scanner(twain: Device, wia: Device) -> None:
+    assert listed(wia, USB, twain) == [USB, replace(twain, also=(wia.id,))]
+
+
+def test_a_source_of_64_bits_is_taken_before_one_of_32() -> None:
+    small = replace(TWAIN, id="twain32:Acme Flat 300")
+    assert listed(small, TWAIN, WIA) == [small, replace(TWAIN, also=(WIA.id,))]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [TWAIN, replace(WIA, vendor="Other")],
+        [TWAIN, replace(WIA, model="Flat 301")],
+        [TWAIN, replace(WIA, vendor="", model="Acme Flat 300")],
+        [TWAIN, WIA, replace(WIA, id="wia:{6BDD}0002")],
+        [TWAIN, replace(TWAIN, id="twain:second"), WIA],
+        [replace(WIA, id="sane:acme:1"), TWAIN],
+    ],
+)
+def test_what_is_named_otherwise_by_nobody_or_twice_stays_apart(others: list[Device]) -> None:
+    assert listed(*others) == others

@@ -245,17 +245,48 @@ def test_a_file_of_another_user_grants_nothing(tmp_path: Path, consent: Consent)
 # ---- the configuration ----
 
 
-def test_the_configuration_grants_all_scopes_to_the_origins_it_names(tmp_path: Path) -> None:
+def test_the_configuration_grants_all_scopes_but_cameras_to_the_origins_it_names(tmp_path: Path) -> None:
     consent = configured(tmp_path, SITE + ":443", "http://intranet.example:8080")
-    assert scopes(consent, SITE) == scopes(consent, "http://intranet.example:8080") == SCOPES
+    assert scopes(consent, SITE) == scopes(consent, "http://intranet.example:8080") == SCOPES - {Access.CAMERA}
     assert consent.caller(OTHER.encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "cameras", "site", "other"),
+    [
+        ((SITE, OTHER), (SITE + ":443",), True, False),
+        ((SITE, OTHER), ("*",), True, True),
+        (("*",), (SITE,), True, False),
+        (("*",), ("*",), False, False),
+        ((), (SITE,), False, False),
+    ],
+)
+def test_cameras_are_granted_by_the_configuration_where_it_names_them(
+    tmp_path: Path, allowed: tuple[str, ...], cameras: tuple[str, ...], site: bool, other: bool
+) -> None:
+    consent = configured(tmp_path, *allowed, camera_origins=cameras)
+    assert [Access.CAMERA in scopes(consent, each) for each in (SITE, OTHER)] == [site, other]
+
+
+def test_who_was_allowed_before_there_were_cameras_has_to_ask_for_them(consent: Consent) -> None:
+    before = [each for each in Access if each in SCOPES - {Access.CAMERA}]
+    consent.allow(SITE, before)
+    assert consent.state(consent.ask(SITE, before), SITE) == "allowed"
+    asked = consent.ask(SITE, [Access.LIST, Access.CAMERA])
+    assert consent.state(asked, SITE) == "pending" and Access.CAMERA not in scopes(consent, SITE)
+    consent.decide(asked, "always")
+    assert scopes(consent, SITE) == SCOPES
+
+
+def test_a_site_that_names_no_scopes_asks_for_no_cameras() -> None:
+    assert set(consent_routes.Wanted().scopes) == SCOPES - {Access.CAMERA}
 
 
 def test_a_star_lets_every_web_site_in_but_not_everything_out(tmp_path: Path) -> None:
     consent = configured(tmp_path, "*")
     caller = consent.caller(OTHER.encode())
     assert caller is not None and caller.bucket == OTHER
-    assert set(caller.scopes & SCOPES) == SCOPES - {Access.UPLOAD}
+    assert set(caller.scopes & SCOPES) == SCOPES - {Access.UPLOAD, Access.CAMERA}
     assert not caller.scopes & {Access.ADMIN, Access.PAGE}
     for stranger in (
         b"null",

@@ -71,6 +71,17 @@ def test_scopes_are_as_said_and_said_anew(state: Path) -> None:
     assert found is not None and set(found.scopes & SCOPES) == {"list", "read"}
 
 
+def test_cameras_are_allowed_by_their_name_only(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "camera" not in run(origins.app, "allow", SITE).stdout
+    assert run(origins.app, "allow", SITE, "-s", "list", "-s", "camera").stdout == f"{SITE} may list, camera\n"
+    run(origins.app, "revoke", SITE)
+    monkeypatch.setenv("DWTSVC_ACCESS_CONTROL_ALLOW_ORIGIN", f"{SITE},https://other.example")
+    monkeypatch.setenv("DWTSVC_CAMERA_ORIGINS", SITE)
+    rows = json.loads(run(origins.app, "list", "--json").stdout)["origins"]
+    seen = {row["origin"]: "camera" in row["scopes"] for row in rows}
+    assert seen == {SITE: True, "https://other.example": False}
+
+
 @pytest.mark.parametrize("arguments", [("shop.example",), ("https://a.example/x",), (SITE, "-s", "admin"), ("null",)])
 def test_what_is_no_origin_or_scope_is_refused_and_nothing_is_written(state: Path, arguments: tuple[str, ...]) -> None:
     with pytest.raises(BadArguments):

@@ -144,17 +144,32 @@ def test_networks_that_are_none_are_refused(text: str) -> None:
         ({"share": "192.0.2.1", "device": "virtual:adf?pages=2"}, ["virtual:adf?pages=2", "sane:usb"]),
         ({"share": "on", "device": "virtual:adf?pages=2"}, ["virtual:adf?pages=2", "sane:usb"]),
         ({"share": "on", "device": "virtual:adf"}, ["virtual:adf", "sane:usb"]),
+        ({"share": "on", "device": "webcam:/dev/video0?document=1"}, ["sane:usb", "virtual:adf"]),
+        ({"share": "on", "device": "acme:cam"}, ["sane:usb", "virtual:adf"]),
+        ({"share": "on", "device": "replay:/home/a/case.dwt"}, ["sane:usb", "virtual:adf"]),
         ({"share": "on", "share_devices": ("escl:far", "virtual:adf")}, ["escl:far", "virtual:adf"]),
     ],
 )
 def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
     tmp_path: Path, settings: dict[str, Any], shared: list[str]
 ) -> None:
-    found = ["sane:usb", "escl:far", "sane:airscan:e0:far", "sane:escl:http://far", "virtual:adf"]
+    found = [
+        "acme:cam",
+        "webcam:virtual",
+        "replay:old",
+        "sane:usb",
+        "escl:far",
+        "sane:airscan:e0:far",
+        "sane:escl:http://far",
+        "virtual:adf",
+    ]
 
     async def main() -> list[str]:
         service = Service(Settings(**settings), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
-        listed = tuple(device(each, each.startswith("virtual:")) for each in found)
+        kinds = {"acme:cam": "camera", "webcam:virtual": "camera", "replay:old": "recording"}
+        listed = tuple(
+            replace(device(each, each.startswith("virtual:")), kind=kinds.get(each, "scanner")) for each in found
+        )
         service.scanners.listed = lambda **_: listed  # type: ignore[method-assign]
         try:
             return [each.id for each in await Sharing(service)._wanted()]
@@ -187,6 +202,22 @@ def test_orders_outlive_another_look_and_a_scanner_that_is_not_listed_for_a_whil
             await service.stop()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("named", ["webcam:virtual?document=1", "replay:old", "acme:cam"])
+def test_a_camera_or_recording_is_not_shared_though_it_is_named_and_that_is_told(tmp_path: Path, named: str) -> None:
+    async def main() -> Sharing:
+        service = Service(Settings(share="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
+        sharing = Sharing(service)
+        kind = "camera" if named == "acme:cam" else "scanner"
+        await sharing._offer(OWN, [replace(device(named), kind=kind)])
+        service.bridge.close()
+        return sharing
+
+    sharing = asyncio.run(main())
+    assert sharing.records() == []
+    (warning,) = sharing.warnings()
+    assert warning.startswith(f"{named} is not shared: Cameras and recordings are not shared")
 
 
 def test_a_share_is_the_same_scanner_and_listed_once() -> None:

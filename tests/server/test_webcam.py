@@ -13,12 +13,18 @@ import pytest
 from PIL import Image
 
 from dwtsvc import previews
-from dwtsvc.errors import ScannerBusy
-from dwtsvc.server.gate.access import Access, of_origin
+from dwtsvc.errors import NoScanner, OriginNotAllowed, ScannerBusy
+from dwtsvc.model import Device
+from dwtsvc.paths import Paths
+from dwtsvc.server.gate.access import SCOPES, TOOL, Access, of_origin
+from dwtsvc.server.gate.grants import Decision, Grants
+from dwtsvc.server.rest.devicetext import visible
+from dwtsvc.server.rest.scanners import comings_and_goings
 from dwtsvc.server.rest.webcam import PREVIEW, pictures
 from tests.server.faces import DOCUMENTS, JOBS, Api, Play, serving
 
-SITE = of_origin("https://shop.example", {Access.LIST, Access.SCAN, Access.READ})
+SITE = of_origin("https://shop.example", {Access.LIST, Access.SCAN, Access.READ, Access.CAMERA})
+BLIND = of_origin("https://blind.example", SCOPES - {Access.CAMERA})
 CAMERA = "webcam:virtual"
 
 
@@ -65,6 +71,77 @@ def test_a_site_may_name_no_other_camera_than_a_listed_one(play: Play) -> None:
     play(scene)
 
 
+def test_a_site_without_consent_for_cameras_finds_none_in_any_list(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        lists = ("/api/device/scanners?type=4096", "/DWTAPI/Scanners?type=4096")
+        seen = {}
+        for who in (SITE, BLIND):
+            async with api.client(who) as site:
+                listed = [(await site.get(each)).json() for each in lists]
+            async for told in comings_and_goings(api.service, who):
+                seen[who] = [*map(bool, listed), CAMERA.encode() in told]
+                break
+        assert seen == {SITE: [True] * 3, BLIND: [False] * 3}
+        assert [each.id for each in visible(BLIND, api.service.scanners.last)].count("virtual:adf") == 1
+
+    play(scene)
+
+
+@pytest.mark.parametrize("name", [CAMERA, f"{CAMERA}?document=1", "webcam:/dev/video7", "webcam:lavfi:testsrc"])
+def test_a_site_without_consent_for_cameras_opens_and_watches_none_and_learns_nothing(play: Play, name: str) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        async with api.client(BLIND) as site:
+            answers = [
+                await site.post(JOBS, json={"device": name}),
+                await site.post("/DWTAPI/ScanJobs", json={"device": name}),
+                await site.get(PREVIEW, params={"device": name}),
+            ]
+        assert {answer.status_code for answer in answers} == {403}
+        assert {answer.json()["error"] for answer in answers} == {"origin-not-allowed"}
+        assert all("no consent to use cameras" in answer.json()["message"] for answer in answers)
+
+    play(scene)
+
+
+def test_a_camera_of_another_driver_is_known_by_its_kind(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = Device(id="acme:one", vendor="Acme", model="Eye", kind="camera")
+
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        monkeypatch.setattr(api.service.scanners, "listed", lambda: (camera,))
+        for name in ("acme:one", "acme:one?size=1x1"):
+            api.service.choice.permit(SITE, name)
+            with pytest.raises(OriginNotAllowed):
+                api.service.choice.permit(BLIND, name)
+        assert visible(BLIND, [camera]) == []
+
+    play(scene)
+
+
+def test_a_site_is_not_given_the_camera_that_the_user_scans_with_by_habit(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        assert api.service.choice.device(TOOL, None) == CAMERA
+        assert api.service.choice.device(SITE, None) == CAMERA
+        with pytest.raises(NoScanner):
+            api.service.choice.device(BLIND, None)
+        api.service.choice.used(BLIND.bucket, CAMERA)  # when it still had consent
+        with pytest.raises(NoScanner):
+            api.service.choice.device(BLIND, None)
+
+    play(scene, device=CAMERA)
+
+
+def test_a_job_that_waits_does_not_begin_when_the_consent_for_cameras_is_gone(play: Play) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        async with api.client(SITE) as site:
+            job = (await site.post(JOBS, json={"device": CAMERA, "autoRun": False})).json()["jobuid"]
+        async with api.client(of_origin("https://shop.example", SCOPES - {Access.CAMERA})) as site:
+            assert (await site.patch(f"{JOBS}/{job}", json={"status": "running"})).status_code == 403
+            assert (await site.get(f"{JOBS}/{job}")).json()["status"] == "pending"
+            assert (await site.delete(f"{JOBS}/{job}")).status_code == 204
+
+    play(scene)
+
+
 def test_a_camera_is_never_the_scanner_that_nobody_named(play: Play) -> None:
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         answer = await client.post(JOBS, json={})
@@ -106,7 +183,7 @@ def test_a_preview_is_jpegs_in_parts_and_its_end_lets_the_camera_go(play: Play) 
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         live = await api.service.bridge.outside(opened, api)
         parts = []
-        async with aclosing(pictures(api.service, live)) as stream:
+        async with aclosing(pictures(api.service, live, TOOL)) as stream:
             async for part in stream:
                 parts.append(part)
                 if len(parts) == 3:
@@ -158,3 +235,23 @@ def test_a_client_that_goes_lets_the_camera_go_and_who_has_no_consent_sees_nothi
         while (status := client.post(JOBS, json={"device": CAMERA}).status_code) == 423 and monotonic() < until:
             sleep(0.1)
         assert status == 201
+
+
+def test_a_site_watches_for_as_long_as_it_has_consent_for_cameras(tmp_path: Path) -> None:
+    site = "https://shop.example"
+    head = {"origin": site}
+    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, httpx.Client(base_url=served.url) as client:
+        grants = Grants(Paths.from_environment({"DWTSVC_HOME": str(served.home)}).state)
+        grants.put(site, [Access.LIST, Access.SCAN], Decision.ALWAYS)
+        refused = client.get(PREVIEW, params={"device": CAMERA}, headers=head)
+        assert (refused.status_code, refused.json()["error"]) == (403, "origin-not-allowed")
+        listing = {"json": {"params": {"deviceType": 4096}}, "headers": head}
+        assert client.post("/f/GetDevices", **listing).json()["result"] == []
+        grants.put(site, [Access.LIST, Access.SCAN, Access.CAMERA], Decision.ALWAYS)
+        assert [each["kind"] for each in client.post("/f/GetDevices", **listing).json()["result"]] == ["camera"]
+        with client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 15}, headers=head, timeout=60) as watched:
+            parts = watched.iter_bytes()
+            assert b"content-type: image/jpeg" in next(parts)
+            grants.put(site, [Access.LIST, Access.SCAN], Decision.ALWAYS)
+            for _ in parts:  # they end
+                pass

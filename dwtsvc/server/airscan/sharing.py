@@ -16,7 +16,7 @@ from uuid import UUID
 
 from dwtsvc import kinds
 from dwtsvc.devices.ways import share_id, shared_uuid
-from dwtsvc.errors import DwtsvcError
+from dwtsvc.errors import BadArguments, DwtsvcError
 from dwtsvc.model import Device
 from dwtsvc.server.airscan.announce import Announcement, Announcer
 from dwtsvc.server.airscan.face import Face
@@ -184,6 +184,8 @@ class Sharing:
             return [_named(name, found) for name in settings.share_devices]
         kept = [each for each in found.values() if self._is_own(each)]
         chosen = settings.device
+        if chosen and _is_private(_named(chosen, found)):
+            chosen = None
         if chosen and chosen not in {each.id for each in kept}:
             base = chosen.partition("?")[0]  # a virtual scanner is one, with and without its options
             kept = [_named(chosen, found), *(each for each in kept if not each.virtual or each.id != base)]
@@ -191,7 +193,7 @@ class Sharing:
 
     def _is_own(self, device: Device) -> bool:
         """Whether it is a scanner that only this machine has; virtual ones are for trying things out here."""
-        if device.id.startswith(_OF_THE_NETWORK):
+        if device.id.startswith(_OF_THE_NETWORK) or _is_private(device):
             return False
         return not device.virtual or ip_address(self.host).is_loopback
 
@@ -219,7 +221,9 @@ class Sharing:
         self._scanners.update(made)
 
     async def _orders(self, own: UUID, device: Device) -> Orders:
-        """Raises what the device reports."""
+        """Raises what the device reports, and BadArguments for what is never shared."""
+        if _is_private(device):
+            raise BadArguments("Cameras and recordings are not shared", hint="Name scanners in `share_devices`.")
         capabilities = await self._service.bridge.outside(self._service.jobs.look, device.id)
         offer = Offer(device=device, uuid=shared_uuid(own, device.id), capabilities=capabilities)
         return Orders(self._service, offer)
@@ -247,6 +251,12 @@ class Sharing:
             for orders in self._scanners.values()
             for door in self._doors()
         ]
+
+
+def _is_private(device: Device) -> bool:
+    """What is no scanner is nobody else's business: who can reach the listener could watch a room by a camera, and see
+    pages of long ago in a recording."""
+    return device.kind in ("camera", "recording") or device.id.startswith(("webcam:", "replay:"))
 
 
 def _named(name: str, found: dict[str, Device]) -> Device:

@@ -131,6 +131,7 @@ class Clients:
         key = caller.bucket, id
         with self._lock:
             client = self._known.setdefault(key, Client(self._service, caller, id))
+            client.caller = caller  # a site may have got another consent meanwhile
             self._known.move_to_end(key)
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)

@@ -48,7 +48,7 @@ class Acquire(msgspec.Struct, frozen=True):
 @METHODS.method("GetDevices", Access.LIST, Devices, outside=True)
 def listed(client: Client, wants: Devices) -> Result:
     """The scanners of some types, as the REST API lists them."""
-    found = client.service.scanners.listed(refresh=wants.refresh)
+    found = devicetext.visible(client.caller, client.service.scanners.listed(refresh=wants.refresh))
     return [devicetext.shown(each) for each in found if devicetext.type_of(each.id) & wants.deviceType]
 
 
@@ -80,8 +80,9 @@ async def _made(client: Client, wants: Acquire) -> Held:
 
 
 async def _given(client: Client, wants: Acquire) -> Held:
-    """The job that the page made. Raises UnknownJob, JobDeleted, WrongState."""
+    """The job that the page made. Raises UnknownJob, JobDeleted, WrongState, OriginNotAllowed."""
     held = client.service.holdings.job(client.bucket, wants.job)
+    await client.service.bridge.outside(client.service.choice.permit, client.caller, held.job.request.device)
     if held.job.state is JobState.PENDING:
         await client.service.bridge.run(client.service.holdings.run_job, held)
     return held

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from dwtsvc.errors import DwtsvcError
+from dwtsvc.errors import DwtsvcError, OriginNotAllowed
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -34,16 +34,18 @@ class Access(StrEnum):
     HEALTH = "health"  # anybody who used a name of this machine; holds no data
     PAGE = "page"  # a person's own navigation to it, and the service's own pages
     ASK = "ask"  # any web origin: the way to ask for consent
-    LIST = "list"  # from here to UPLOAD: the scopes that a web origin gets by consent
+    LIST = "list"  # from here to CAMERA: the scopes that a web origin gets by consent
     SCAN = "scan"
     READ = "read"
     EDIT = "edit"
     UPLOAD = "upload"
+    CAMERA = "camera"  # cameras: to find them in lists, to watch them, and with SCAN to scan with them
     IMAGE = "image"  # as READ; and a GET with a valid signature needs nothing else
     ADMIN = "admin"  # tools and own pages; no web origin, whatever it has consent for
 
 
-SCOPES = frozenset({Access.LIST, Access.SCAN, Access.READ, Access.EDIT, Access.UPLOAD})
+SCOPES = frozenset({Access.LIST, Access.SCAN, Access.READ, Access.EDIT, Access.UPLOAD, Access.CAMERA})
+USUAL = SCOPES - {Access.CAMERA}  # what is meant where none is named: who means a camera says so
 _EVERYTHING = frozenset(Access)
 
 Kind = Literal["tool", "origin", "own", "image", "nobody"]
@@ -67,6 +69,11 @@ class Caller:
             return self.origin or ""
         return "" if self.kind == "tool" else self.kind
 
+    @property
+    def sees_cameras(self) -> bool:
+        """Whether it may know of cameras and open them: no web site that did not get consent for just that."""
+        return self.kind in ("tool", "own") or Access.CAMERA in self.scopes
+
 
 TOOL = Caller("tool", scopes=_EVERYTHING)
 OWN = Caller("own", scopes=_EVERYTHING)
@@ -85,6 +92,13 @@ def caller(request: Any) -> Caller:
     scope = request if isinstance(request, Mapping) else request.scope
     found: Caller = scope["state"]["caller"]
     return found
+
+
+def no_consent(access: Access) -> OriginNotAllowed:
+    """What a web origin is told that has consent, but not for this."""
+    deed = {Access.IMAGE: "read", Access.CAMERA: "use cameras"}.get(access, access.value)
+    hint = "Ask for it, or allow it with `dwtsvc origins allow`."
+    return OriginNotAllowed(f"This web site has no consent to {deed}", hint=hint)
 
 
 class Route:

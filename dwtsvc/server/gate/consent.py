@@ -21,15 +21,13 @@ from typing import Literal
 from dwtsvc.config import Settings
 from dwtsvc.errors import BadArguments, BadConfiguration, FileAccess, OriginNotAllowed, TooMany, UnknownItem, WrongState
 from dwtsvc.server.gate.access import SCOPES, Access, Caller, of_origin
+from dwtsvc.server.gate.configured import Configured
 from dwtsvc.server.gate.grants import Decision, Grant, Grants, canonical, is_origin, scopes_of
 from dwtsvc.server.gate.once import Once
 
 LIFE = 600.0  # seconds that a request waits for the user, and that its outcome can then be asked for
 MOST_PENDING = 5
 MOST_SEEN = 1024  # origins remembered while `*` lets all in
-
-# What `*` in the configuration grants. Not UPLOAD: the service would send pages to addresses that nobody chose.
-ANYBODY = SCOPES - {Access.UPLOAD}
 
 State = Literal["pending", "allowed", "denied", "expired"]
 Answer = Literal["once", "always", "never"]
@@ -63,8 +61,7 @@ class Consent:
         self._clock = clock
         self._ask = settings.ask_consent
         self._screen = screen or has_screen
-        self._configured = _configured(settings.access_control_allow_origin)
-        self._everybody = "*" in settings.access_control_allow_origin
+        self._configured = Configured(settings)
         self._once = Once(clock)
         self._asked: dict[str, Asked] = {}
         self._callers: dict[bytes, Caller | None] = {}
@@ -237,10 +234,7 @@ class Consent:
         if grant and grant.decision is Decision.NEVER:
             return None
         scopes = set(grant.scopes if grant else ())
-        if origin in self._configured:
-            scopes |= SCOPES
-        elif self._everybody and origin.startswith(("https://", "http://")):
-            scopes |= ANYBODY
+        scopes |= self._configured.scopes(origin)
         scopes |= set(self._once.scopes(origin))
         return of_origin(origin, scopes) if scopes else None
 
@@ -275,18 +269,6 @@ def has_screen(environ: Mapping[str, str] = os.environ, platform: str = sys.plat
         return True
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     return runtime.startswith("/") and any(Path(runtime).glob("wayland-*"))
-
-
-def _configured(origins: Iterable[str]) -> frozenset[str]:
-    """The origins of the configuration as browsers send them; one that is none matches nothing."""
-    found = set()
-    for each in origins:
-        try:
-            found.add(canonical(each))
-        except BadArguments:
-            if each != "*":
-                _log.warning("Access-Control-Allow-Origin names something that is no web origin")
-    return frozenset(found)
 
 
 def _unknown() -> UnknownItem:

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from dwtsvc.errors import ServiceRefused
 from dwtsvc.server.gate import access, spelling
-from dwtsvc.server.gate.access import SCOPES, Access
+from dwtsvc.server.gate.access import USUAL, Access
 from dwtsvc.server.gate.consent import Asked, Consent
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a page asks for: any of list, scan, read, edit, upload; all of them if it does not say."""
+    """What a page asks for: any of list, scan, read, edit, upload, camera; all but the last if it does not say."""
 
-    scopes: list[str] = msgspec.field(default_factory=lambda: sorted(SCOPES))
+    scopes: list[str] = msgspec.field(default_factory=lambda: sorted(USUAL))
 
 
 class Decided(msgspec.Struct, frozen=True):

@@ -61,7 +61,9 @@ def scopes_of(names: Iterable[str]) -> tuple[Access, ...]:
     wanted = set(names)
     if not wanted or not wanted <= SCOPES:
         unknown = ", ".join(sorted(wanted - SCOPES))[:100]
-        raise BadArguments("These are no scopes", why=unknown, hint="Scopes are list, scan, read, edit and upload.")
+        raise BadArguments(
+            "These are no scopes", why=unknown, hint="Scopes are list, scan, read, edit, upload and camera."
+        )
     return tuple(scope for scope in Access if scope in wanted)
 
 

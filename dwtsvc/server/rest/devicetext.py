@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -13,7 +14,7 @@ import msgspec
 from dwtsvc import devices
 from dwtsvc.errors import BadArguments, NoScanner
 from dwtsvc.model import Device
-from dwtsvc.server.gate.access import Caller
+from dwtsvc.server.gate.access import Access, Caller, no_consent
 from dwtsvc.server.rest.model import Scanner
 from dwtsvc.version import __version__
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 TYPES = {"twain32": 16, "wia": 32, "twain": 64, "ica": 128, "sane": 256, "virtual": 256, "escl": 512, "webcam": 4096}
 OTHER = 256  # a driver of somebody else's
 DEFAULT_MASK = 16 | 32 | 64 | 128 | 256
+_KINDS = ("camera", "recording")  # what is not a scanner; drivers have many words for those
 REMEMBERED = 256  # buckets whose last scanner is kept in mind
 OFF_LIMITS = frozenset({"folder", "file"})  # what a web page may not ask of the virtual scanner: the user's own files
 
@@ -32,9 +34,15 @@ def type_of(device: str) -> int:
     return TYPES.get(device.partition(":")[0], OTHER)
 
 
+def visible(caller: Caller, found: Iterable[Device]) -> list[Device]:
+    """The devices that a caller may know of."""
+    return [each for each in found if each.kind != "camera" or caller.sees_cameras]
+
+
 def shown(device: Device) -> Scanner:
     name = device.label or device.id
-    return Scanner(name, type_of(device.id), text_of(device), device.id, device.virtual)
+    kind = device.kind if device.kind in _KINDS else "scanner"
+    return Scanner(name, type_of(device.id), text_of(device), device.id, device.virtual, kind)
 
 
 def text_of(device: Device) -> str:
@@ -90,13 +98,21 @@ class Choice:
         self._last: OrderedDict[str, str] = OrderedDict()
 
     def device(self, caller: Caller, text: str | None) -> str:
-        """The id of the scanner. Blocking. Raises NoScanner, BadArguments."""
+        """The id of the scanner. Blocking. Raises NoScanner, BadArguments, OriginNotAllowed."""
         if text:
             found = id_of(text)
+            self.permit(caller, found)
             if caller.kind == "origin":
                 self._check_site(found)
             return found
-        return self._used(caller.bucket) or self._service.settings.device or self._first()
+        meant = filter(None, (self._used(caller.bucket), self._service.settings.device))
+        return next((each for each in meant if self._may_open(caller, each)), None) or self._first()
+
+    def permit(self, caller: Caller, device: str) -> None:
+        """Raises OriginNotAllowed where a web site without consent for cameras means one, whether there is that one
+        or not. Blocking."""
+        if not self._may_open(caller, device):
+            raise no_consent(Access.CAMERA)
 
     def used(self, bucket: str, device: str) -> None:
         """Keep in mind what a client scanned with last."""
@@ -113,6 +129,16 @@ class Choice:
                     Device(id=device, vendor=each.vendor, model=each.model, kind=each.kind, virtual=each.virtual)
                 )
         return shown(Device(id=device, vendor="", model=device, virtual=device.startswith("virtual:")))
+
+    def _may_open(self, caller: Caller, device: str) -> bool:
+        return caller.sees_cameras or not self._is_camera(device)
+
+    def _is_camera(self, device: str) -> bool:
+        driver = device.partition(":")[0]
+        if driver in TYPES:
+            return driver == "webcam"
+        names = (device, device.partition("?")[0])
+        return any(each.id in names and each.kind == "camera" for each in self._service.scanners.listed())
 
     def _check_site(self, device: str) -> None:
         """A web site may use scanners that were found, and no other address: it would have us look at networks and

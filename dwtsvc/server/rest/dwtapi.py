@@ -33,8 +33,8 @@ def routes(service: Service) -> list[Any]:
         responses=problems(),
         summary="List the scanners",
     )
-    async def list_scanners(mask: Mask = None) -> list[Scanner]:
-        return await listed(service, mask)
+    async def list_scanners(request: Req, mask: Mask = None) -> list[Scanner]:
+        return await listed(service, caller(request), mask)
 
     @post(
         JOBS,

@@ -144,6 +144,9 @@ def routes(service: Service) -> list[Any]:
         held = mine(request, job)
         change = await strict(request, data) if data else ChangeJob()
         if change.status == "running":
+            await service.bridge.outside(
+                choice.permit, caller(request), held.job.request.device
+            )  # still, or not any more
             await service.bridge.run(service.holdings.run_job, held)
             return JobStatus("running")
         await service.bridge.run(service.holdings.cancel_job, held)

@@ -33,13 +33,15 @@ class Problem(Struct):
 
 
 class Scanner(Struct):
-    """`device` is a text to send back as it is; `id` is the name that the command line knows, and may be sent too."""
+    """`device` is a text to send back as it is; `id` is the name that the command line knows, and may be sent too;
+    `kind` is scanner, camera or recording."""
 
     name: str
     type: int
     device: str
     id: str
     virtual: bool
+    kind: str = "scanner"
 
 
 class CapabilitySetting(Struct):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import get
+from litestar import Request, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from dwtsvc.model import Device
-from dwtsvc.server.gate.access import Access
+from dwtsvc.server.gate.access import Access, Caller, caller
 from dwtsvc.server.rest import events
 from dwtsvc.server.rest.described import described, problems
-from dwtsvc.server.rest.devicetext import DEFAULT_MASK, shown, type_of
+from dwtsvc.server.rest.devicetext import DEFAULT_MASK, shown, type_of, visible
 from dwtsvc.server.rest.model import Scanner
 
 if TYPE_CHECKING:
@@ -30,10 +30,13 @@ Mask = Annotated[
 ]
 
 
-async def listed(service: Service, mask: int | None) -> list[Scanner]:
+async def listed(service: Service, who: Caller, mask: int | None) -> list[Scanner]:
     wanted = DEFAULT_MASK if mask is None else mask
-    found = await service.bridge.outside(service.scanners.listed)
-    return [shown(each) for each in found if type_of(each.id) & wanted]
+    return [shown(each) for each in await _visible(service, who) if type_of(each.id) & wanted]
+
+
+async def _visible(service: Service, who: Caller) -> list[Device]:
+    return visible(who, await service.bridge.outside(service.scanners.listed))
 
 
 def routes(service: Service) -> list[Any]:
@@ -45,8 +48,8 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(answer=[SCANNER]),
         summary="List the scanners",
     )
-    async def list_scanners(mask: Mask = None) -> list[Scanner]:
-        return await listed(service, mask)
+    async def list_scanners(request: Request[Any, Any, Any], mask: Mask = None) -> list[Scanner]:
+        return await listed(service, caller(request), mask)
 
     @get(
         f"{SCANNERS}/events",
@@ -56,19 +59,19 @@ def routes(service: Service) -> list[Any]:
         operation_class=described(types=("text/event-stream",)),
         summary="Watch scanners come and go, as server-sent events",
     )
-    async def scanner_events() -> Stream:
-        return events.answer(comings_and_goings(service))
+    async def scanner_events(request: Request[Any, Any, Any]) -> Stream:
+        return events.answer(comings_and_goings(service, caller(request)))
 
     return [list_scanners, scanner_events]
 
 
-async def comings_and_goings(service: Service) -> AsyncGenerator[bytes, None]:
+async def comings_and_goings(service: Service, who: Caller) -> AsyncGenerator[bytes, None]:
     """`scanners` with all, then `appeared` and `vanished` with one; looks only while it is read."""
-    known: dict[str, Device] = {each.id: each for each in await service.bridge.outside(service.scanners.listed)}
+    known = {each.id: each for each in await _visible(service, who)}
     yield events.event("scanners", [shown(each) for each in known.values()])
     quiet = 0
     async for _ in events.ticks(LOOK_EVERY):
-        now = {each.id: each for each in await service.bridge.outside(service.scanners.listed)}
+        now = {each.id: each for each in await _visible(service, who)}
         for name in now.keys() - known.keys():
             yield events.event("appeared", shown(now[name]))
         for name in known.keys() - now.keys():

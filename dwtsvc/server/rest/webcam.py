@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from dwtsvc.errors import BadArguments, DwtsvcError
 from dwtsvc.previews import Preview
-from dwtsvc.server.gate.access import Access, caller
+from dwtsvc.server.gate.access import Access, Caller, caller
 from dwtsvc.server.rest.described import described, problems
 from dwtsvc.server.rest.jobs import Req
 
@@ -31,7 +31,7 @@ Rate = Annotated[int, QueryParameter(name="rate", ge=1, le=15, description="Pict
 def routes(service: Service) -> list[Any]:
     @get(
         PREVIEW,
-        opt={"access": Access.SCAN},
+        opt={"access": Access.CAMERA},
         operation_id="previewWebcam",
         responses=problems(404, 423, 501),
         operation_class=described(types=("multipart/x-mixed-replace",)),
@@ -39,20 +39,22 @@ def routes(service: Service) -> list[Any]:
     )
     async def preview(request: Req, name: Name, width: Width = 640, rate: Rate = 5) -> Stream:
         outside = service.bridge.outside
-        device = await outside(service.choice.device, caller(request), name)
+        who = caller(request)
+        device = await outside(service.choice.device, who, name)
         if not device.startswith("webcam:"):
             raise BadArguments("Only a camera has a preview", hint="Take one from the list of scanners, type 4096.")
         folder = service.paths.create(service.paths.runtime)
         opened = await outside(service.jobs.preview, device, width=width, rate=rate, folder=folder)
-        return Stream(pictures(service, opened), media_type=TYPE, headers={"cache-control": "no-store"})
+        return Stream(pictures(service, opened, who), media_type=TYPE, headers={"cache-control": "no-store"})
 
     return [preview]
 
 
-async def pictures(service: Service, opened: Preview) -> AsyncGenerator[bytes, None]:
-    """The pictures as parts, until the reader goes or the camera fails; then the camera is closed."""
+async def pictures(service: Service, opened: Preview, who: Caller) -> AsyncGenerator[bytes, None]:
+    """The pictures as parts, until the reader goes, the camera fails, or a web site has lost its consent for cameras;
+    then the camera is closed."""
     try:
-        while (picture := await service.bridge.outside(opened.next)) is not None:
+        while _may_watch(service, who) and (picture := await service.bridge.outside(opened.next)) is not None:
             head = f"--{BOUNDARY}\r\ncontent-type: image/jpeg\r\ncontent-length: {len(picture)}\r\n\r\n"
             yield head.encode() + picture + b"\r\n"
     except DwtsvcError:  # the answer has begun: there is no status to tell it with, and the pictures end
@@ -60,3 +62,7 @@ async def pictures(service: Service, opened: Preview) -> AsyncGenerator[bytes, N
     finally:
         # Not awaited: this task may have been cancelled, because its reader has gone, and must not wait any more.
         threading.Thread(target=opened.close, name="preview-end", daemon=True).start()
+
+
+def _may_watch(service: Service, who: Caller) -> bool:
+    return who.kind != "origin" or Access.CAMERA in service.consent.has(who.origin or "")

@@ -26,6 +26,7 @@ export const TEXTS = {
   scopeRead: ["See the pages it scanned, and documents it stored here", "Die Seiten sehen, die sie gescannt, und Dokumente, die sie hier abgelegt hat"],
   scopeEdit: ["Change and delete those pages, and add files to them", "Diese Seiten ändern und löschen, und Dateien hinzufügen"],
   scopeUpload: ["Have this computer send them to the site, or to a server that was set up here", "Sie von diesem Rechner an die Website senden lassen, oder an einen hier eingerichteten Server"],
+  scopeCamera: ["Find the cameras of this computer, watch through them, and take pictures", "Die Kameras dieses Rechners finden, durch sie zusehen und Bilder aufnehmen"],
 
   cautionLetters: ["This name has letters beyond a to z. A browser may show it as “{spelled}”, which can pass for another name: {letters}.", "Dieser Name hat andere Buchstaben als a bis z. Ein Browser zeigt ihn womöglich als „{spelled}“, und so kann er einem anderen gleichen: {letters}."],
   cautionPlain: ["The connection to this site is not encrypted (http): others in the network can pose as it.", "Die Verbindung zu dieser Website ist nicht verschlüsselt (http): Andere im Netz können sich für sie ausgeben."],

@@ -69,6 +69,7 @@ export declare class WebTwain {
         device: string;
         id: string;
         virtual: boolean;
+        kind: import("./dwtsvc/types.js").Kind;
         displayName: string;
         deviceType: number;
     }[]>;

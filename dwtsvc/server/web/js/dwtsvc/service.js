@@ -136,7 +136,7 @@ export class Service extends EventTarget {
   // ---- scanners ----
 
   /** @param {{type?: number, refresh?: boolean, signal?: AbortSignal}} [wanted] `type` is a sum of scanner types */
-  async devices({ type = 1008, refresh = false, signal } = {}) {
+  async devices({ type = 5104, refresh = false, signal } = {}) {
     const body = { params: { deviceType: type, refresh } };
     return /** @type {Device[]} */ ((await this.json("/f/GetDevices", { method: "POST", body, signal })).result);
   }

@@ -1,6 +1,6 @@
 import type { DwtsvcError } from "./errors.js";
 export type Action = "install" | "start" | "update" | "permit" | "ask" | "trust" | "secure" | "retry" | "none";
-export type Scope = "list" | "scan" | "read" | "edit" | "upload";
+export type Scope = "list" | "scan" | "read" | "edit" | "upload" | "camera";
 export type Where = {
     /**
      * other ports than the usual ones
@@ -64,12 +64,14 @@ export type Call = {
     headers?: Record<string, string>;
     signal?: AbortSignal | null;
 };
+export type Kind = "scanner" | "camera" | "recording";
 export type Device = {
     name: string;
     type: number;
     device: string;
     id: string;
     virtual: boolean;
+    kind: Kind;
 };
 export type DeviceChange = {
     event: "scanners";
@@ -421,7 +423,7 @@ export type Prompt<T> = {
  * certificate, load the page over https, try again; or nothing.
  * @typedef {"install" | "start" | "update" | "permit" | "ask" | "trust" | "secure" | "retry" | "none"} Action
  */
-/** @typedef {"list" | "scan" | "read" | "edit" | "upload"} Scope */
+/** @typedef {"list" | "scan" | "read" | "edit" | "upload" | "camera"} Scope */
 /**
  * @typedef {object} Where
  * @property {{http?: number[], https?: number[]}} [ports] other ports than the usual ones
@@ -450,7 +452,8 @@ export type Prompt<T> = {
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal | null} [signal]
  */
-/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean}} Device */
+/** @typedef {"scanner" | "camera" | "recording"} Kind */
+/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean, kind: Kind}} Device */
 /** @typedef {{event: "scanners", data: Device[]} | {event: "appeared" | "vanished", data: Device}} DeviceChange */
 /** @typedef {{capability: {value: number, label: string}, [more: string]: any}} Capability as the protocol has it */
 /** @typedef {"bw" | "gray" | "color"} Mode */

@@ -11,7 +11,7 @@
 
 // ---- connecting ----
 
-/** @typedef {"list" | "scan" | "read" | "edit" | "upload"} Scope */
+/** @typedef {"list" | "scan" | "read" | "edit" | "upload" | "camera"} Scope */
 /**
  * @typedef {object} Where
  * @property {{http?: number[], https?: number[]}} [ports] other ports than the usual ones
@@ -43,7 +43,8 @@
 
 // ---- scanners and jobs ----
 
-/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean}} Device */
+/** @typedef {"scanner" | "camera" | "recording"} Kind */
+/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean, kind: Kind}} Device */
 /** @typedef {{event: "scanners", data: Device[]} | {event: "appeared" | "vanished", data: Device}} DeviceChange */
 /** @typedef {{capability: {value: number, label: string}, [more: string]: any}} Capability as the protocol has it */
 /** @typedef {"bw" | "gray" | "color"} Mode */
