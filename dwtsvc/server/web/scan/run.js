@@ -1,6 +1,7 @@
 // A scan from the click to the last page: what it is doing, what came, and what went wrong.
 
 import { Area } from "./area.js";
+import { watch } from "./camera.js";
 import { button, byId, dialog, el } from "./dom.js";
 import { t } from "./i18n.js";
 import { failed, quiet, say, toast } from "./notices.js";
@@ -127,6 +128,7 @@ export class Run {
   /** Look at the glass, and scan a part of it. */
   async preview() {
     if (this.active || !this.settings.ready) return;
+    if (this.settings.camera) return this.#watch();
     const settings = this.settings.wanted;
     const place = el("div", { className: "holder" }, el("p", { className: "hint wait", textContent: t("previewing") }));
     const numbers = el("div");
@@ -151,6 +153,11 @@ export class Run {
     } finally {
       this.settings.paused = false;
     }
+  }
+
+  async #watch() {
+    await this.settings.free;
+    watch(this.settings.device, () => this.scan(), () => this.preview());
   }
 
   #part(root, settings, area) {

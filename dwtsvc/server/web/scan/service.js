@@ -1,7 +1,7 @@
 // The service, as this page asks it: dwtsvc.js, whose first user the page is. What is here is what only a page of the
 // service itself may ask for: its targets.
 
-import { Service } from "/dwtsvc.js";
+import { DwtsvcError, Service } from "/dwtsvc.js";
 import { Buffer } from "/dwtsvc/buffer.js";
 import { told } from "/dwtsvc/processing.js";
 
@@ -26,18 +26,18 @@ export const buffer = new Buffer(service, clientId());
 /** Be connected, so that the page hears when the service goes away and comes back. */
 export const connected = () => (service.state === "connected" ? undefined : service.begin());
 
-/** The scanners there are; `refresh` asks every driver anew. */
+/** The scanners and cameras there are; `refresh` asks every driver anew. */
 export async function devices(how) {
-  return (await service.devices(how)).map(({ id, name, virtual }) => ({ id, name, virtual }));
+  return (await service.devices(how)).map(({ id, name, virtual, kind }) => ({ id, name, virtual, kind }));
 }
 
 export const abilities = (device) => service.abilities(device);
 
 /** Settings of the page as a request of the client. */
-function requested(device, { source, mode, dpi, size }) {
+function requested(device, { source, mode, dpi, size, straight }) {
   const feeds = source === "feeder" || source === "duplex";
   return {
-    device,
+    device: straight ? `${device}${device.includes("?") ? "&" : "?"}document=1` : device,
     mode,
     resolution: dpi,
     source: feeds ? "feeder" : source === "glass" ? "glass" : undefined,
@@ -76,6 +76,22 @@ export async function preview(device, { mode }) {
   } catch (error) {
     await free();
     throw error;
+  }
+}
+
+/** The address of what a camera sees, as a picture that moves: the camera is open for as long as it is loaded. */
+export const liveUrl = (device) => `/api/device/webcam/preview?${new URLSearchParams({ device, width: 1280 })}`;
+
+/** Why a camera shows nothing. @returns {Promise<Error>} */
+export async function whyDark(device) {
+  const stop = new AbortController();
+  try {
+    await service.request(liveUrl(device), { signal: stop.signal });
+    return new DwtsvcError("device-lost"); // it would show something now
+  } catch (error) {
+    return error;
+  } finally {
+    stop.abort();
   }
 }
 

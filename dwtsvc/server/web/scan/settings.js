@@ -5,7 +5,7 @@ import { explained, t } from "./i18n.js";
 import { say, toast } from "./notices.js";
 import * as service from "./service.js";
 
-const USUAL = { source: "auto", mode: "color", dpi: 300, size: "whole", skipBlank: false };
+const USUAL = { source: "auto", mode: "color", dpi: 300, size: "whole", skipBlank: false, straight: true };
 const PAPERS = ["A4", "Letter", "Legal", "A5", "A3", "A6", "B4", "B6", "Executive"];
 const DPIS = [75, 100, 150, 200, 300, 400, 600, 1200];
 const OWN = { text: { mode: "gray", dpi: 200, size: "whole" }, photo: { mode: "color", dpi: 600, size: "whole", source: "glass" } };
@@ -35,12 +35,13 @@ export class Settings extends EventTarget {
   constructor() {
     super();
     const wanted = new URLSearchParams(location.search).get("device"); // a link to one scanner, such as virtual:adf?pages=3
-    this.named = wanted ? { id: wanted, name: wanted, virtual: wanted.startsWith("virtual:") } : null;
+    this.named = wanted ? { id: wanted, name: wanted, virtual: wanted.startsWith("virtual:"), kind: wanted.startsWith("webcam:") ? "camera" : "scanner" } : null;
     if (wanted) this.device = wanted;
     byId("device").addEventListener("change", () => this.choose(byId("device").value));
     byId("look").addEventListener("click", () => this.look({ refresh: true }));
     byId("dpi").addEventListener("change", () => this.#set({ dpi: Number(byId("dpi").value) }));
     byId("size").addEventListener("change", () => this.#set({ size: byId("size").value }));
+    byId("straight").addEventListener("change", () => this.#set({ straight: byId("straight").checked }));
     byId("skip-blank").addEventListener("change", () => this.#set({ skipBlank: byId("skip-blank").checked }));
     byId("profile").addEventListener("change", () => this.#take(byId("profile").value));
     byId("profile-save").addEventListener("click", () => this.#name());
@@ -59,6 +60,11 @@ export class Settings extends EventTarget {
 
   get name() {
     return this.#listed().find((each) => each.id === this.device)?.name ?? this.device;
+  }
+
+  /** Whether it is a camera that is chosen. */
+  get camera() {
+    return this.#listed().find((each) => each.id === this.device)?.kind === "camera";
   }
 
   #listed() {
@@ -90,7 +96,8 @@ export class Settings extends EventTarget {
     if (gone !== this.#gone && silent) toast(t(gone ? "scannerGone" : "scannerBack", { name: was?.name ?? this.name }));
     if (gone) this.lost = was ?? this.lost ?? { id: this.device, name: this.device };
     this.#gone = gone;
-    if (!this.device && all.length) this.choose((all.find((each) => !each.virtual) ?? all[0]).id);
+    const scanners = all.filter((each) => each.kind !== "camera"); // a camera is taken by who means it
+    if (!this.device && scanners.length) this.choose((scanners.find((each) => !each.virtual) ?? scanners[0]).id);
     else if (!silent || gone || before.length !== this.devices.length) this.choose(this.device);
     this.#hint(all.length ? (gone ? t("scannerGone", { name: this.lost.name }) : "") : t("noScannerHint"));
     this.dispatchEvent(new Event("change"));
@@ -145,6 +152,7 @@ export class Settings extends EventTarget {
       mode: this.able.modes.includes(value.mode) ? value.mode : (this.able.modes.at(-1) ?? value.mode),
       dpi: near(this.#dpis(), value.dpi),
       size: this.able.pageSizes.includes(value.size) ? value.size : "whole",
+      straight: this.camera && value.straight,
     };
   }
 
@@ -154,6 +162,7 @@ export class Settings extends EventTarget {
 
   #dpis() {
     const { resolutions, least, most } = this.able;
+    if (this.camera && most) return [...DPIS.filter((each) => each >= least && each < most), most]; // all its pixels
     if (!resolutions) return DPIS.filter((each) => each >= (least ?? 0) && each <= (most ?? Infinity));
     const usual = resolutions.filter((each) => DPIS.includes(each));
     return usual.length ? usual : resolutions;
@@ -161,15 +170,21 @@ export class Settings extends EventTarget {
 
   draw() {
     const { wanted } = this;
-    const label = (each) => (each.virtual ? t("practice", { name: each.name }) : each.name);
+    const { camera } = this;
+    const named = ({ virtual, kind }) => (virtual ? "practice" : kind === "camera" ? "camera" : "plain");
+    const label = (each) => t(named(each), { name: each.name });
     const all = this.#listed().map((each) => [each.id, label(each)]);
     if (this.#gone && this.device) all.unshift([this.device, this.lost?.name ?? this.device]);
+    if (!this.device && all.length) all.unshift(["", t("chooseDevice")]);
     options(byId("device"), all.length ? all : [["", t("noScanner")]], this.device);
     byId("device").disabled = !all.length;
     this.#segments("source", this.#sources());
     this.#segments("mode", ["color", "gray", "bw"].filter((each) => this.able.modes.includes(each)));
     options(byId("dpi"), this.#dpis().map((n) => [String(n), t("dpi", { n })]), String(wanted.dpi));
     options(byId("size"), [["whole", t("whole")], ...PAPERS.filter((each) => this.able.pageSizes.includes(each)).map((each) => [each, each])], wanted.size);
+    byId("sources").hidden = camera;
+    byId("straight-line").hidden = !camera;
+    byId("straight").checked = wanted.straight;
     byId("skip-blank").checked = wanted.skipBlank;
     this.#drawProfiles();
   }
