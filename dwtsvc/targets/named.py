@@ -66,6 +66,8 @@ def save(paths: Paths, name: str, given: Mapping[str, str]) -> Target:
     _check_name(name)
     texts = {key.lower(): value.strip() for key, value in given.items()}
     made = _target(name.strip(), texts)
+    if made.kind == "folder":  # the service runs in another folder than the one where somebody types ./archive
+        texts["url"] = f"folder:{made.url}"
     Paths.create(paths.config)
     with ini.editing(paths.profiles_file) as document:
         document.replace(FAMILY.heading(document, name), texts)

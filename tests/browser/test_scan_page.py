@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, Route, expect
 from pypdf import PdfReader
 
 from tests.browser.rig import PATIENCE, Running, environment, serving
@@ -473,6 +473,17 @@ def test_profiles_settings_and_the_look_are_kept(page: Page, service: Running) -
     expect(page.locator("#dpi")).to_have_value("200")
     expect(page.locator("#source input:checked")).to_have_value("duplex")
     expect(page.locator("#mode input:checked")).to_have_value("gray")
+
+
+def test_a_list_that_did_not_come_yet_is_not_called_empty(page: Page, service: Running) -> None:
+    waiting: list[Route] = []
+    page.route("**/f/GetDevices", lambda route: waiting.append(route))
+    page.goto(f"{service.url}/scan")
+    expect(page.locator("#device")).to_have_text("Looking for scanners…")
+    while not waiting:
+        page.wait_for_timeout(20)
+    waiting.pop().fulfill(json={"result": []})
+    expect(page.locator("#device")).to_have_text("No scanner found")
 
 
 def test_a_scanner_that_vanishes_is_told_and_so_is_none_at_all(page: Page, service: Running) -> None:

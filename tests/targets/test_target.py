@@ -150,3 +150,13 @@ def test_a_folder_is_named_by_its_whole_path(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HOME", "/home/ada")
     assert of_address("./out").url == str(tmp_path / "out")
     assert of_address("~/out").url == "/home/ada/out"
+
+
+def test_a_saved_folder_is_kept_by_its_whole_path_because_the_service_runs_elsewhere(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named.save(paths, "archive", {"url": "./out"})
+    monkeypatch.chdir("/")
+    assert parse("archive", paths).url == str(tmp_path / "out")
+    assert named.said(paths, "archive") == {"url": f"folder:{tmp_path / 'out'}"}

@@ -202,7 +202,8 @@ class Consent:
         if grant and grant.decision is Decision.NEVER:
             return "denied"
         if not self.can_ask:
-            raise OriginNotAllowed("Nobody can be asked here", hint="Allow the site with `dwtsvc origins allow URL`.")
+            what = "This site is not allowed, and the service has no screen to ask on"
+            raise OriginNotAllowed(what, hint=f"Allow it in a terminal: dwtsvc origins allow {origin}")
         if sum(each.state == "pending" for each in self._asked.values()) >= MOST_PENDING:
             raise TooMany("Too many web sites are asking", hint="Answer or wait for the others.")
         return "pending"

@@ -31,6 +31,7 @@ export class Settings extends EventTarget {
   free = Promise.resolve(); // when no scanner is held any more to be asked what it can do
   #asked = new Map();
   #gone = false;
+  #looked = false;
 
   constructor() {
     super();
@@ -79,11 +80,14 @@ export class Settings extends EventTarget {
     try {
       const before = this.devices;
       this.devices = await service.devices({ refresh });
+      this.#looked = true;
       keep("dwtsvc.devices", this.devices);
       this.#settle(before, silent);
       if (!silent) say(t("foundScanners", { n: this.devices.length }));
     } catch (error) {
       if (!silent) this.#hint(Object.values(explained(error)).join(" "));
+      this.#looked = true;
+      this.draw();
     }
     byId("look").disabled = false;
   }
@@ -176,7 +180,7 @@ export class Settings extends EventTarget {
     const all = this.#listed().map((each) => [each.id, label(each)]);
     if (this.#gone && this.device) all.unshift([this.device, this.lost?.name ?? this.device]);
     if (!this.device && all.length) all.unshift(["", t("chooseDevice")]);
-    options(byId("device"), all.length ? all : [["", t("noScanner")]], this.device);
+    options(byId("device"), all.length ? all : [["", t(this.#looked ? "noScanner" : "looking")]], this.device);
     byId("device").disabled = !all.length;
     this.#segments("source", this.#sources());
     this.#segments("mode", ["color", "gray", "bw"].filter((each) => this.able.modes.includes(each)));
