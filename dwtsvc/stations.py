@@ -21,6 +21,10 @@ from dwtsvc.paths import Paths
 GLANCE = "that looks at its buttons"
 GLANCE_WITHIN = 10.0  # seconds
 
+PATIENCE = 5.0  # seconds until somebody who keeps a device open without using it must have let go; a service takes one
+LOOK_EVERY = 0.05
+_UNUSED = " unused"  # behind the holder's process number in the lock's file
+
 
 class Station:
     """An open device: its worker, warm between jobs, and the lock that keeps other processes of dwtsvc polite."""
@@ -30,6 +34,7 @@ class Station:
     ) -> None:
         driver, name = devices.split_id(device)
         self._lock = _lock_device(device, lock)
+        self._wish = _wish(lock)
         try:
             self.worker = devices.connect(driver, timeout=timeout, cancel_grace=cancel_grace)
             if record:
@@ -39,12 +44,23 @@ class Station:
             self.close()
             raise
 
+    @property
+    def wanted(self) -> bool:
+        """Whether another process waits for this device."""
+        return self._wish.exists()
+
+    def use(self, used: bool) -> None:
+        """Tell other processes whether the device is at work, or only kept warm and theirs for the asking."""
+        _sign(self._lock, "" if used else _UNUSED)
+
     def close(self) -> None:
         if hasattr(self, "worker"):
             self.worker.close()
+        self._wish.unlink(missing_ok=True)
         os.close(self._lock)
 
 
+<<<<<<< HEAD
 def lock_path(folder: Path, device: str) -> Path:
     """The file whose lock keeps processes of dwtsvc from using a device at once."""
     return folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
@@ -58,11 +74,20 @@ def glancing(folder: Path, device: str) -> Iterator[bool]:
         if free:
             lock_path(folder, device).write_text(GLANCE)
         yield free
+=======
+def _wish(lock: Path) -> Path:
+    """The file that somebody makes who waits for a device which its holder keeps open without using it."""
+    return lock.with_suffix(".wanted")
+>>>>>>> 752d840 (A scanner that another process only keeps warm is let go at once instead of being busy for a minute)
 
 
 def _lock_device(device: str, path: Path) -> int:
-    """Lock a device's file and write our process number into it. Raises ScannerBusy with the holder's."""
+    """Lock a device's file and write our process number into it; one that its holder does not use is asked for.
+
+    Raises ScannerBusy with the holder's number.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+<<<<<<< HEAD
     until = monotonic() + GLANCE_WITHIN
     while (lock := locks.open_locked(path)) is None:
         holder = path.read_text(errors="replace").strip() or "another process"
@@ -73,7 +98,29 @@ def _lock_device(device: str, path: Path) -> int:
         sleep(0.02)
     os.ftruncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
+=======
+    until = monotonic() + PATIENCE
+    while (lock := locks.open_locked(path)) is None:
+        holder = path.read_text(errors="replace").strip() or "another process"
+        if not holder.endswith(_UNUSED):
+            raise _busy(device, f"process {holder} is scanning")
+        if monotonic() >= until:
+            raise _busy(device, f"process {holder.removesuffix(_UNUSED)} keeps it open")
+        _wish(path).touch(mode=0o600)
+        sleep(LOOK_EVERY)
+    _sign(lock, "")
+>>>>>>> 752d840 (A scanner that another process only keeps warm is let go at once instead of being busy for a minute)
     return lock
+
+
+def _busy(device: str, why: str) -> ScannerBusy:
+    return ScannerBusy(f"{device} is busy", why=why, hint="Wait until it is done, then scan again.")
+
+
+def _sign(lock: int, word: str) -> None:
+    os.lseek(lock, 0, os.SEEK_SET)
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}{word}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +153,7 @@ class Stations:
         with self._lock:
             idle = self._idle.pop(device, None)
         if idle:
+            idle.station.use(True)
             return idle.station
         record, self._record = self._record, None
         path = lock_path(self._lock_folder, device)
@@ -126,13 +174,15 @@ class Stations:
         if station.worker.dead:
             station.close()
             return
+        station.use(False)
         with self._lock:
             self._idle[device] = Idle(station, monotonic())
 
     def close_idle(self, seconds: float) -> None:
-        """Let go of the devices that nobody has used for so long; their workers end."""
+        """Let go of the devices that nobody has used for so long, or that other processes want; their workers end."""
+        before = monotonic() - seconds
         with self._lock:
-            old = [device for device, idle in self._idle.items() if monotonic() - idle.since >= seconds]
+            old = [device for device, idle in self._idle.items() if idle.since <= before or idle.station.wanted]
             stations = [self._idle.pop(device).station for device in old]
         for station in stations:
             station.close()

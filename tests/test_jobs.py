@@ -13,7 +13,7 @@ from time import sleep
 
 import pytest
 
-from dwtsvc import devices
+from dwtsvc import devices, stations
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import Cancelled, DeviceLost, DiskFull, DwtsvcError, FeederEmpty, NoScanner, PaperJam, ScannerBusy
 from dwtsvc.jobs import Developed, Job, Jobs, as_delivered
@@ -103,6 +103,30 @@ def test_a_second_scan_on_a_device_is_told_who_has_it(jobs: Jobs, store: PageSto
     first.cancel()
     with pytest.raises(Cancelled):
         pages_of(first)
+
+
+def test_a_device_that_is_only_kept_warm_is_let_go_for_another_process(
+    jobs: Jobs, store: PageStore, tmp_path: Path
+) -> None:
+    pages_of(jobs.start(request("good", 1)))
+    with Jobs(store, tmp_path / "locks", timeout=10) as others:
+        waiting = others.start(request("good", 1))
+        while not list((tmp_path / "locks").glob("*.wanted")):
+            assert waiting.active
+            sleep(0.01)
+        jobs.close_idle(3600)  # what a service does once a second
+        assert len(pages_of(waiting)) == 1
+    assert not list((tmp_path / "locks").glob("*.wanted"))
+
+
+def test_a_device_that_its_holder_keeps_open_and_does_not_let_go_is_busy(
+    jobs: Jobs, store: PageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stations, "PATIENCE", 0.1)
+    pages_of(jobs.start(request("good", 1)))
+    with Jobs(store, tmp_path / "locks", timeout=10) as others:
+        with pytest.raises(ScannerBusy, match=f"process {os.getpid()} keeps it open"):
+            pages_of(others.start(request("good", 1)))
 
 
 def test_a_dead_process_does_not_keep_a_device(store: PageStore, tmp_path: Path) -> None:
