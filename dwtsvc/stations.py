@@ -18,10 +18,7 @@ from dwtsvc.errors import ScannerBusy
 from dwtsvc.model import Capabilities
 from dwtsvc.paths import Paths
 
-GLANCE = "that looks at its buttons"
-GLANCE_WITHIN = 10.0  # seconds
-
-PATIENCE = 5.0  # seconds until somebody who keeps a device open without using it must have let go; a service takes one
+PATIENCE = 10.0  # seconds until who only keeps a device open, or looks at its buttons, must have let go; usually one
 LOOK_EVERY = 0.05
 _UNUSED = " unused"  # behind the holder's process number in the lock's file
 
@@ -56,11 +53,9 @@ class Station:
     def close(self) -> None:
         if hasattr(self, "worker"):
             self.worker.close()
-        self._wish.unlink(missing_ok=True)
         os.close(self._lock)
 
 
-<<<<<<< HEAD
 def lock_path(folder: Path, device: str) -> Path:
     """The file whose lock keeps processes of dwtsvc from using a device at once."""
     return folder / f"device-{xxhash.xxh3_64_hexdigest(device.encode())}.lock"
@@ -72,13 +67,13 @@ def glancing(folder: Path, device: str) -> Iterator[bool]:
     Paths.create(folder)
     with locks.holding(lock_path(folder, device)) as free:
         if free:
-            lock_path(folder, device).write_text(GLANCE)
+            lock_path(folder, device).write_text(f"{os.getpid()}{_UNUSED}")
         yield free
-=======
+
+
 def _wish(lock: Path) -> Path:
     """The file that somebody makes who waits for a device which its holder keeps open without using it."""
     return lock.with_suffix(".wanted")
->>>>>>> 752d840 (A scanner that another process only keeps warm is let go at once instead of being busy for a minute)
 
 
 def _lock_device(device: str, path: Path) -> int:
@@ -87,18 +82,6 @@ def _lock_device(device: str, path: Path) -> int:
     Raises ScannerBusy with the holder's number.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-<<<<<<< HEAD
-    until = monotonic() + GLANCE_WITHIN
-    while (lock := locks.open_locked(path)) is None:
-        holder = path.read_text(errors="replace").strip() or "another process"
-        if holder != GLANCE or monotonic() > until:
-            raise ScannerBusy(
-                f"{device} is busy", why=f"process {holder} is scanning", hint="Wait until it is done, then scan again."
-            )
-        sleep(0.02)
-    os.ftruncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
-=======
     until = monotonic() + PATIENCE
     while (lock := locks.open_locked(path)) is None:
         holder = path.read_text(errors="replace").strip() or "another process"
@@ -108,8 +91,8 @@ def _lock_device(device: str, path: Path) -> int:
             raise _busy(device, f"process {holder.removesuffix(_UNUSED)} keeps it open")
         _wish(path).touch(mode=0o600)
         sleep(LOOK_EVERY)
+    _wish(path).unlink(missing_ok=True)  # who else waits makes it again
     _sign(lock, "")
->>>>>>> 752d840 (A scanner that another process only keeps warm is let go at once instead of being busy for a minute)
     return lock
 
 
