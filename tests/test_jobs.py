@@ -124,9 +124,9 @@ def test_a_device_that_its_holder_keeps_open_and_does_not_let_go_is_busy(
 ) -> None:
     monkeypatch.setattr(stations, "PATIENCE", 0.1)
     pages_of(jobs.start(request("good", 1)))
-    with Jobs(store, tmp_path / "locks", timeout=10) as others:
-        with pytest.raises(ScannerBusy, match=f"process {os.getpid()} keeps it open"):
-            pages_of(others.start(request("good", 1)))
+    told = f"process {os.getpid()} keeps it open"
+    with Jobs(store, tmp_path / "locks", timeout=10) as others, pytest.raises(ScannerBusy, match=told):
+        pages_of(others.start(request("good", 1)))
 
 
 def test_a_dead_process_does_not_keep_a_device(store: PageStore, tmp_path: Path) -> None:
