@@ -20,6 +20,7 @@
  *   DWTFAULT_PAD=n            filler bytes at the end of each row
  *   DWTFAULT_CHUNK=n          no sane_read gives more than n bytes
  *   DWTFAULT_ROW_DELAY_US=n   a slow scanner (with action "slow": only on page FAIL_AT)
+ *   DWTFAULT_LOADED=path      the feeder is empty while there is no such file
  *   DWTFAULT_PRESSED=path     a file with the names of the buttons that are pressed now: scan, and a digit for function
  *   DWTFAULT_LOG=path         one line a call is appended: "<monotonic seconds> <pid> <call> <words...>"
  *
@@ -289,12 +290,17 @@ static int pressed(const char *what) {
   return digit ? *digit - '0' : 0;
 }
 
+static int sheets_left(const Scanner *s) {
+  const char *file = text("DWTFAULT_LOADED", "");
+  return s->page < number("DWTFAULT_PAGES", 6) && (!*file || !access(file, F_OK));
+}
+
 static SANE_Status get_option(Scanner *s, int n, void *value) {
   if (n == CALIBRATE) return SANE_STATUS_INVAL;
   if (n == SOURCE) strcpy(value, s->source);
   else if (n == MODE) strcpy(value, s->mode);
   else if (n == GAMMA_TABLE) memcpy(value, s->gamma, sizeof s->gamma);
-  else if (n == PAGE_LOADED) *(SANE_Word *)value = s->page < number("DWTFAULT_PAGES", 6);
+  else if (n == PAGE_LOADED) *(SANE_Word *)value = sheets_left(s);
   else if (n == SCAN_BUTTON) *(SANE_Word *)value = pressed("scan");
   else if (n == FUNCTION) *(SANE_Word *)value = pressed("0-9");
   else *(SANE_Word *)value = s->values[n];
@@ -451,7 +457,7 @@ static SANE_Status feed(Scanner *s) {
   }
   if (s->scanning) return SANE_STATUS_DEVICE_BUSY; /* nobody cancelled after an error */
   s->frame = 0;
-  if (feeding(s) && s->page >= number("DWTFAULT_PAGES", 6)) return SANE_STATUS_NO_DOCS;
+  if (feeding(s) && !sheets_left(s)) return SANE_STATUS_NO_DOCS;
   s->page++;
   s->misbehaved = 0;
   return due(s, 0) ? misbehave(s, NULL, 0) : SANE_STATUS_GOOD;
