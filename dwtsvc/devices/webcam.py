@@ -179,7 +179,7 @@ class Camera:
         except PermissionError as error:
             raise NoRightToScanner(f"No right to use the camera {self.file}", why=str(error)) from error
         except FileNotFoundError as error:
-            raise _no_camera(self.file, str(error)) from error
+            raise _no_camera(self.file, error.strerror or str(error)) from error
         except OSError as error:
             busy = error.errno in (16, 11)  # EBUSY, EAGAIN
             kind = ScannerBusy if busy else DriverError

@@ -159,5 +159,6 @@ class Choice:
         listed = self._service.scanners.listed()
         found = next((each.id for each in listed if not each.virtual and each.kind != "camera"), None)
         if found is None:
-            raise NoScanner("No scanner was found", hint="Connect one, or name one as `device`.")
+            hint = "Connect one, or name one as `device`: virtual:adf is on every machine."
+            raise NoScanner("No scanner was found", hint=hint)
         return found
