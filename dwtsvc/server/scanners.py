@@ -78,8 +78,9 @@ class Scanners:
             if refresh or self._when is None or (not watched and monotonic() - self._when > FRESH):
                 self._ask()
             if not watched and not self._closed.is_set():
-                self._watch = threading.Thread(target=self._follow, name="scanners-watch", daemon=True)
-                self._watch.start()
+                watch = threading.Thread(target=self._follow, name="scanners-watch", daemon=True)
+                watch.start()  # before `close` can see it, which waits for its end
+                self._watch = watch
             return self._found
 
     def close(self) -> None:

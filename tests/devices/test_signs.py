@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import pytest
 
 from dwtsvc.devices import signs
 from dwtsvc.devices.signs import Signs
+from tests.server.daemon import until
 
 from .test_escl import announced
 
 ALL = frozenset({"sane", "escl", "virtual", "replay", "webcam"})
-PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -36,13 +36,6 @@ def watched(usb: Path) -> Iterator[Signs]:
         until(lambda: not watched.shown_by("escl"))  # its worker has nothing to hear, and has left
         watched.news(ALL)
         yield watched
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < end, "it did not come"
-        sleep(0.02)
 
 
 def first(watched: Signs) -> frozenset[str]:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import pytest
 
@@ -19,20 +19,13 @@ from dwtsvc.devices import connect
 from dwtsvc.errors import BadArguments, BadConfiguration
 from dwtsvc.paths import Paths
 from dwtsvc.stations import Stations, glancing, lock_path
-from tests.server.daemon import running
+from tests.server.daemon import running, until
 
 from .conftest import Faulty
 
 ADF = "sane:dwtfault:adf"
 PATIENCE = 60.0
 SCAN = [sys.executable, "-P", "-m", "dwtsvc_cli.main", "scan", "--quiet", "--profile"]
-
-
-def until(condition: Callable[[], object], say: str = "it did not come") -> None:
-    end = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < end, say
-        sleep(0.02)
 
 
 class Place:
@@ -52,7 +45,7 @@ class Place:
         """Hold buttons down until the next call; wait until the driver was asked meanwhile."""
         self.file.write_text(what)
         looked = len(self.faulty.calls("close"))
-        until(lambda: len(self.faulty.calls("close")) > looked + 1, "nobody looks at the buttons")
+        until(lambda: len(self.faulty.calls("close")) > looked + 1, lambda: "nobody looks at the buttons")
 
     def profile(self, name: str, button: str, **more: str) -> None:
         output = str(self.scans / f"{name}.pdf")
@@ -78,7 +71,7 @@ def watched(place: Place) -> Iterator[Callable[[], Buttons]]:
 
     def begin() -> Buttons:
         begun.append(Buttons(wired(place.paths, place.settings), place.paths, place.settings, SCAN).__enter__())
-        until(lambda: place.faulty.calls("close"), "nobody looks at the buttons")
+        until(lambda: place.faulty.calls("close"), lambda: "nobody looks at the buttons")
         return begun[0]
 
     yield begin
@@ -201,7 +194,7 @@ def test_one_button_has_one_profile_and_needs_a_scanner(place: Place) -> None:
 def test_the_service_watches_when_it_is_told_to(place: Place) -> None:
     place.profile("letters", "scan")
     with running(place.home, escl_discovery="off", watch_buttons="on", button_interval="0.2"):
-        until(lambda: place.faulty.calls("close"), "nobody looks at the buttons")
+        until(lambda: place.faulty.calls("close"), lambda: "nobody looks at the buttons")
         place.press("scan")
         until(lambda: place.made() == ["letters.pdf"])
     assert (place.scans / "letters.pdf").read_bytes().startswith(b"%PDF")

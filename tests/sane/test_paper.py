@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
@@ -13,18 +12,12 @@ from dwtsvc.jobs import Job, Jobs
 from dwtsvc.model import JobState, Mode, ScanRequest, Source
 from dwtsvc.store import PageStore
 from tests.devices.esclserver import FakeScanner, Setup
+from tests.server.daemon import until
 
 from .conftest import Faulty
 
 PATIENCE = 60.0
 SHEETS = 2
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < end, "it did not come"
-        sleep(0.02)
 
 
 @dataclass(frozen=True, slots=True)

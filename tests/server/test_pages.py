@@ -58,6 +58,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     monkeypatch.setattr(scanners.devices, "discover", lambda timeout: iter(()))
     made = Service(Settings(ask_consent="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
     yield made
+    made.scanners.close()
     made.jobs.close()
     made.documents.close()
     made.bridge.close()
