@@ -212,7 +212,7 @@ def _on_linux(path: str, size: tuple[int, int] | None, wishes: tuple[tuple[str, 
         hint = "Who may use cameras is in the group `video`."
         raise NoRightToScanner(f"No right to use the camera {path}", why=str(error), hint=hint) from error
     except OSError as error:
-        raise _no_camera(path, str(error)) from error
+        raise _no_camera(path, error.strerror or str(error)) from error
     chosen = next((form for form in forms if size in (None, (form.width, form.height))), None)
     if chosen is None and size:
         sizes = ", ".join(dict.fromkeys(f"{form.width}x{form.height}" for form in forms))
