@@ -40,6 +40,7 @@ from dwtsvc_cli.inputs import inputs
 # What a file itself is to blame for. All else, a full disk or a program that is missing, is no reason to set it aside.
 BLAMED = (BadInput, Encrypted, InvalidOutput, ChildProgramFailed)
 RETRY = 60.0  # seconds until a file is tried again that was not to blame
+ONCE = 0.5  # seconds within which a second signal is the first once more: timeout(1) sends to the process and its group
 
 
 class Stopping:
@@ -47,11 +48,15 @@ class Stopping:
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
+        self._since = 0.0
         self.asked = threading.Event()
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         if self.asked.is_set():
-            os._exit(Cancelled.exit_code)
+            if monotonic() - self._since >= ONCE:
+                os._exit(Cancelled.exit_code)
+            return
+        self._since = monotonic()
         self.asked.set()
         self._voice.note("Stopping; press Ctrl-C again to end at once")
 
