@@ -131,8 +131,7 @@ avahi-daemon -f avahi.conf --no-drop-root --no-chroot --no-rlimits & avahi=$!
 "$@" serve --no-monitor --share & service=$!
 trap 'kill $service; wait $service; kill $avahi $bus' EXIT
 until "$@" status --json | grep -q '"announced": true'; do sleep 0.2; done
-until SANE_CONFIG_DIR=sane scanimage -L | grep -q 'airscan:.*Virtual flatbed'; do sleep 0.2; done
-device=$(SANE_CONFIG_DIR=sane scanimage -f '%d%n' | grep flatbed)
+until device=$(SANE_CONFIG_DIR=sane scanimage -f '%d%n' | grep 'airscan:.*flatbed'); do sleep 0.2; done
 SANE_CONFIG_DIR=sane scanimage -d "$device" --resolution 75 -x 101.6 -y 127 --format=pnm -o page.pnm
 """
 BUS = """\

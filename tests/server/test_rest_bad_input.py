@@ -30,6 +30,7 @@ ENDPOINTS = {
     "/api/server/status": "GET",
     "/api/device/scanners": "GET",
     "/api/device/scanners/events": "GET",
+    "/api/device/webcam/preview": "GET",
     JOBS: "GET, POST",
     f"{JOBS}/{UNKNOWN}": "GET, PATCH, DELETE",
     f"{JOBS}/{UNKNOWN}/events": "GET",

@@ -3,7 +3,7 @@
 
 /** @import { Options } from "./types.js" */
 import { DwtsvcError } from "./errors.js";
-import { pause, reach, refusal } from "./wire.js";
+import { patiently, pause, reach, refusal } from "./wire.js";
 
 const EVERY = 700; // milliseconds; requests of sites without consent are counted together
 
@@ -17,7 +17,7 @@ export async function ask(base, { scopes = ["list", "scan", "read", "edit"], onC
   const body = JSON.stringify({ scopes: wanted });
   const { id } = await said(base, "", { method: "POST", headers: { "Content-Type": "application/json" }, body, signal });
   for (let opened = false; ; opened = true) {
-    const { state } = await said(base, `/${id}`, { signal });
+    const { state } = await patiently(() => said(base, `/${id}`, { signal }), signal);
     if (state === "allowed") return;
     if (state === "denied") throw new DwtsvcError("consent-denied");
     if (state !== "pending") throw new DwtsvcError("consent-unanswered");

@@ -5,7 +5,7 @@
 /** @import { Reading, ScanRequest, Source, Splitting, State, Step } from "./types.js" */
 import { DwtsvcError } from "./errors.js";
 import { find, isOwn } from "./finding.js";
-import { events, pause, reach, refusal, tell } from "./wire.js";
+import { events, patiently, pause, reach, refusal, tell } from "./wire.js";
 
 const JOBS = "/api/device/scanners/jobs";
 const TRIES = 4; // of a request that came too soon
@@ -50,7 +50,7 @@ export class Service extends EventTarget {
   async askAgain(signal) {
     const { ask } = await import("./asking.js");
     await ask(this.base, { ...this.options, signal });
-    await this.#greeted(signal);
+    await patiently(() => this.#greeted(signal), signal);
   }
 
   /** @param {AbortSignal} [signal] */

@@ -11,6 +11,14 @@ export declare const reach: (url: string, init?: RequestInit) => Promise<Respons
  */
 export declare function refusal(answer: Response): Promise<DwtsvcError>;
 /**
+ * Try again what a service that is known to be there did not let us read: it may be busy, or starting again.
+ * @template T
+ * @param {() => Promise<T>} attempt
+ * @param {AbortSignal | null} [signal]
+ * @returns {Promise<T>}
+ */
+export declare function patiently<T>(attempt: () => Promise<T>, signal?: AbortSignal | null): Promise<T>;
+/**
  * @param {number} milliseconds
  * @param {AbortSignal | null} [signal]
  * @returns {Promise<void>}

@@ -32,6 +32,24 @@ export async function refusal(answer) {
 }
 
 /**
+ * Try again what a service that is known to be there did not let us read: it may be busy, or starting again.
+ * @template T
+ * @param {() => Promise<T>} attempt
+ * @param {AbortSignal | null} [signal]
+ * @returns {Promise<T>}
+ */
+export async function patiently(attempt, signal) {
+  for (let left = 4; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (left === 1 || /** @type {any} */ (error).code !== "origin-not-allowed") throw error;
+    }
+    await pause(500, signal);
+  }
+}
+
+/**
  * @param {number} milliseconds
  * @param {AbortSignal | null} [signal]
  * @returns {Promise<void>}
