@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from dwtsvc.errors import (
@@ -36,38 +33,11 @@ from dwtsvc_cli.batchfinish import Finished, Finisher
 from dwtsvc_cli.batchplan import Plan
 from dwtsvc_cli.batchvoice import Voice
 from dwtsvc_cli.inputs import inputs
+from dwtsvc_cli.stopping import Stopping
 
 # What a file itself is to blame for. All else, a full disk or a program that is missing, is no reason to set it aside.
 BLAMED = (BadInput, Encrypted, InvalidOutput, ChildProgramFailed)
 RETRY = 60.0  # seconds until a file is tried again that was not to blame
-ONCE = 0.5  # seconds within which a second signal is the first once more: timeout(1) sends to the process and its group
-
-
-class Stopping:
-    """The first Ctrl-C or SIGTERM ends the work, the second the program at once."""
-
-    def __init__(self, voice: Voice) -> None:
-        self._voice = voice
-        self._since = 0.0
-        self.asked = threading.Event()
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked.is_set():
-            if monotonic() - self._since >= ONCE:
-                os._exit(Cancelled.exit_code)
-            return
-        self._since = monotonic()
-        self.asked.set()
-        self._voice.note("Stopping; press Ctrl-C again to end at once")
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 class Batch:
@@ -78,7 +48,7 @@ class Batch:
         self._settings = plan.fingerprint
         self._report = Report(plan.places.report)
         self._finisher = Finisher(plan.paths, self._report)
-        self._stopping = Stopping(voice)
+        self._stopping = Stopping(lambda: voice.note("Stopping; press Ctrl-C again to end at once"))
         self._watch: Watch | None = None
         self._waiting: list[Path] = []  # complete files of the watched folder
         self._line: StackLine | Rehearsal | None = None

@@ -20,8 +20,10 @@ from dwtsvc.certs.stores import KINDS, discover, this_machine
 from dwtsvc.errors import BadArguments, DwtsvcError, FileAccess, MissingDependency, NothingFound
 from dwtsvc.paths import Paths
 from dwtsvc_cli.output import confirm, say, say_json, tell
+from dwtsvc_cli.verbs import Verbs
 
 app = typer.Typer(
+    cls=Verbs,
     help="Make the service's certificate, renew it, and have browsers trust it.",
     no_args_is_help=True,
     add_completion=False,

@@ -13,12 +13,14 @@ from dwtsvc import config
 from dwtsvc.errors import DwtsvcError, FileAccess
 from dwtsvc.paths import PROFILES_FILE, Paths
 from dwtsvc_cli.targets import pairs, secret_app, target_app
+from dwtsvc_cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from dwtsvc.profiles import Profile
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 profile_app = typer.Typer(
+    cls=Verbs,
     help="Named scan profiles, for `dwtsvc scan --profile NAME`.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dwtsvc_cli.verbs import Verbs
+
 if TYPE_CHECKING:
     from dwtsvc.config import Settings
     from dwtsvc.errors import DriverError
     from dwtsvc.model import Capabilities, Device, SourceCapabilities
     from dwtsvc.paths import Paths
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dwtsvc_cli.verbs import Verbs
+
 if TYPE_CHECKING:
     from dwtsvc.paths import Paths
     from dwtsvc.server.gate.grants import Grants
 
 app = typer.Typer(
+    cls=Verbs,
     help="List, allow and revoke the web sites that may use the service.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from dwtsvc_cli import pdffacts, pdfimages, pdfkeys, pdfpages
+from dwtsvc_cli.verbs import Verbs
 
 app = typer.Typer(
+    cls=Verbs,
     help="Put PDFs together and take them apart, protect them, and look into them.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from dwtsvc.devices.cases import RecordTo
@@ -35,6 +32,7 @@ from dwtsvc.suffixes import DOCUMENTS
 from dwtsvc_cli import output as out
 from dwtsvc_cli import undoing
 from dwtsvc_cli.planning import Plan
+from dwtsvc_cli.stopping import Stopping
 from dwtsvc_cli.voice import Voice
 
 if TYPE_CHECKING:
@@ -347,23 +345,15 @@ def _keep(store: PageStore, owner: str, voice: Voice) -> None:
         store.discard(owner)
 
 
-@contextmanager
-def _stopping_kindly(scan: Scan, voice: Voice) -> Iterator[None]:
-    """The first Ctrl-C cancels the scan, the second ends the program at once (the workers notice and leave)."""
+def _stopping_kindly(scan: Scan, voice: Voice) -> AbstractContextManager[None]:
+    """The first Ctrl-C cancels the scan."""
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if voice.stopping:
-            os._exit(Cancelled.exit_code)
+    def stop() -> None:
         voice.stop()
         if not scan.cancel():
             raise Cancelled("The scan was cancelled")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return Stopping(stop).listening()
 
 
 def recover(plan: Plan, naming: Naming, voice: Voice, *, owner: str | None, dry_run: bool, resume: bool) -> None:

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dwtsvc_cli.verbs import Verbs
+
 if TYPE_CHECKING:
     from dwtsvc.paths import Paths
     from dwtsvc.targets import Target
 
 target_app = typer.Typer(
+    cls=Verbs,
     help="Named targets, for `dwtsvc send --to NAME`.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 secret_app = typer.Typer(
+    cls=Verbs,
     help="Passwords and tokens of targets, in the keyring or in a file that is yours alone.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -15,14 +15,12 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pikepdf
 import pytest
 from PIL import Image
 
 from dwtsvc.imaging.barcodesheet import separator
-from dwtsvc_cli import batchwork
 from tests.end_to_end.conftest import DWTSVC, Place
 from tests.end_to_end.scans import bomb, page, pages_in, save, streams, text_of, typeset
 
@@ -287,20 +285,6 @@ def test_a_folder_is_watched_by_one_process_and_by_looking_where_that_is_asked(p
         wait_for(lambda: not names(place / "in"))
         child.send_signal(signal.SIGINT)
         assert child.wait(PATIENCE) == 0
-
-
-def test_a_signal_that_comes_twice_at_once_stops_the_work_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As timeout(1) sends it: to the process, and to the group that it is in."""
-    ended: list[int] = []
-    monkeypatch.setattr(batchwork.os, "_exit", ended.append)
-    voice = Mock()
-    stopping = batchwork.Stopping(voice)
-    stopping(signal.SIGTERM, None)
-    stopping(signal.SIGTERM, None)
-    assert (ended, voice.note.call_count) == ([], 1)
-    monkeypatch.setattr(batchwork, "ONCE", 0.0)
-    stopping(signal.SIGTERM, None)
-    assert ended == [130]
 
 
 def test_kill_9_in_the_middle_and_another_run_give_the_same_results_once(place: Place) -> None:
