@@ -6,6 +6,7 @@ Drivers are names of modules, each with a function `driver()`. Third parties add
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -33,6 +34,13 @@ if sys.platform == "win32":
         BUILT_IN["twain32"] = "dwtsvc.devices.twain32"
 
 
+# SANE's backends for cameras, here or at another machine. Few of them say so: v4l, which most systems switch on, calls
+# what it has a virtual device.
+_CAMERA = re.compile(
+    r"webcam:|(?:sane:)?(?:net:(?:\[[^]]*]|[^:]*):)?(?:v4l|gphoto2|qcam|stv680|dc25|dc210|dc240)(?::|\Z)"
+)
+
+
 def drivers() -> dict[str, str]:
     """Every driver's name and module, built-in ones first."""
     from importlib.metadata import entry_points
@@ -48,6 +56,11 @@ def split_id(device: str) -> tuple[str, str]:
     if "sane" in BUILT_IN and device:
         return "sane", device
     raise NoScanner(f"There is no scanner '{device}'", hint="`dwtsvc devices` lists the scanners.")
+
+
+def is_camera(device: str) -> bool:
+    """Whether an id can only be that of a camera. What other drivers have is known by its kind alone."""
+    return _CAMERA.match(device) is not None
 
 
 _prepared: dict[str, Child] = {}

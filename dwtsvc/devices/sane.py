@@ -9,7 +9,7 @@ from threading import Event
 from time import monotonic, sleep
 from typing import Any
 
-from dwtsvc.devices import sanelib
+from dwtsvc.devices import is_camera, sanelib
 from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip
 from dwtsvc.errors import Cancelled, DriverError, IncompletePage, NoScanner
 from dwtsvc.model import (
@@ -33,6 +33,7 @@ IDLE = 0.002  # seconds to wait when a backend has nothing yet
 
 NO_RESOLUTION = 72  # what cameras and other devices without the option are said to have
 
+CAMERAS = ("still camera", "video camera", "frame grabber")  # SANE's words for them
 FEEDER_WORDS = ("adf", "feeder")
 DUPLEX_WORDS = ("duplex", "both sides", "front and back")
 LOOK_AT_BUTTONS = "button-update"  # of pixma: its buttons show what they were when this was pressed last
@@ -46,6 +47,7 @@ def driver() -> SaneDriver:
 class SaneDriver:
     def devices(self, timeout: float) -> Iterator[Device]:
         for name, vendor, model, kind in sanelib.list_devices():
+            kind = "camera" if kind in CAMERAS or is_camera(f"sane:{name}") else kind
             yield Device(id=f"sane:{name}", vendor=vendor, model=model, kind=kind)
 
     def sensors(self, name: str) -> dict[str, str]:

@@ -47,3 +47,22 @@ def test_the_command_lists_the_error_beside_the_scanners(hanging: Faulty) -> Non
     (error,) = told["errors"]
     assert (error["driver"], error["error"]) == ("sane", "device-timeout")
     assert "sane" in error["what"] and "discovery_timeout" in error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "kind"),
+    [
+        ("v4l:/dev/video0", "virtual device", "camera"),
+        ("net:[fd00::1]:v4l:/dev/video0", "virtual device", "camera"),
+        ("acme:1", "still camera", "camera"),
+        ("test:0", "virtual device", "virtual device"),
+        ("net:v4l.example:epson2:usb", "flatbed scanner", "flatbed scanner"),
+    ],
+)
+def test_what_sane_has_of_cameras_is_listed_as_cameras(
+    monkeypatch: pytest.MonkeyPatch, name: str, told: str, kind: str
+) -> None:
+    from dwtsvc.devices import sane
+
+    monkeypatch.setattr(sane.sanelib, "list_devices", lambda: [(name, "Acme", "Eye", told)])
+    assert [each.kind for each in sane.SaneDriver().devices(1)] == [kind]

@@ -161,6 +161,7 @@ def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
         "escl:far",
         "sane:airscan:e0:far",
         "sane:escl:http://far",
+        "sane:v4l:/dev/video0",
         "virtual:adf",
     ]
 
@@ -204,7 +205,9 @@ def test_orders_outlive_another_look_and_a_scanner_that_is_not_listed_for_a_whil
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("named", ["webcam:virtual?document=1", "replay:old", "acme:cam"])
+@pytest.mark.parametrize(
+    "named", ["webcam:virtual?document=1", "replay:old", "acme:cam", "sane:v4l:/dev/video0", "v4l:/dev/video0"]
+)
 def test_a_camera_or_recording_is_not_shared_though_it_is_named_and_that_is_told(tmp_path: Path, named: str) -> None:
     async def main() -> Sharing:
         service = Service(Settings(share="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))

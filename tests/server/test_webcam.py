@@ -117,6 +117,29 @@ def test_a_camera_of_another_driver_is_known_by_its_kind(play: Play, monkeypatch
     play(scene)
 
 
+@pytest.mark.parametrize("name", ["sane:v4l:/dev/video0", "v4l:/dev/video0", "sane:net:pi:v4l:/dev/video0"])
+def test_a_camera_that_sane_lists_as_something_else_is_one_all_the_same(play: Play, name: str) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        api.service.choice.permit(SITE, name)
+        with pytest.raises(OriginNotAllowed):
+            api.service.choice.permit(BLIND, name)
+
+    play(scene)
+
+
+def test_a_camera_by_sanes_own_word_for_it_is_no_scanner_to_a_site(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = Device(id="sane:eye:0", vendor="Acme", model="Eye", kind="camera")
+    scanner = Device(id="sane:epson:0", vendor="Acme", model="Glass", kind="flatbed scanner")
+
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        monkeypatch.setattr(api.service.scanners, "listed", lambda: (camera, scanner))
+        api.service.choice.permit(BLIND, scanner.id)
+        with pytest.raises(OriginNotAllowed):
+            api.service.choice.permit(BLIND, camera.id)
+
+    play(scene)
+
+
 def test_a_site_is_not_given_the_camera_that_the_user_scans_with_by_habit(play: Play) -> None:
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         assert api.service.choice.device(TOOL, None) == CAMERA

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from dwtsvc import kinds
+from dwtsvc import devices, kinds
 from dwtsvc.devices.ways import share_id, shared_uuid
 from dwtsvc.errors import BadArguments, DwtsvcError
 from dwtsvc.model import Device
@@ -256,7 +256,7 @@ class Sharing:
 def _is_private(device: Device) -> bool:
     """What is no scanner is nobody else's business: who can reach the listener could watch a room by a camera, and see
     pages of long ago in a recording."""
-    return device.kind in ("camera", "recording") or device.id.startswith(("webcam:", "replay:"))
+    return device.kind in ("camera", "recording") or devices.is_camera(device.id) or device.id.startswith("replay:")
 
 
 def _named(name: str, found: dict[str, Device]) -> Device:

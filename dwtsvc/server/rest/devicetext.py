@@ -134,9 +134,11 @@ class Choice:
         return caller.sees_cameras or not self._is_camera(device)
 
     def _is_camera(self, device: str) -> bool:
+        if devices.is_camera(device):
+            return True
         driver = device.partition(":")[0]
-        if driver in TYPES:
-            return driver == "webcam"
+        if driver in TYPES and driver != "sane":
+            return False
         names = (device, device.partition("?")[0])
         return any(each.id in names and each.kind == "camera" for each in self._service.scanners.listed())
 
