@@ -99,22 +99,22 @@ class Buttons:
             except BadArguments as error:
                 log.error("The buttons of %s cannot be watched: %s", device, error)
                 return
-            except DwtsvcError as error:
+            except (DwtsvcError, OSError) as error:
                 if str(error) != told:
                     log.warning("The buttons of %s are not seen: %s", device, error)
                 told = str(error)
                 self._ended.wait(AGAIN)
 
     def _follow(self, device: str, name: str, worker: DeviceProcess, wires: list[Wire]) -> None:
-        before: dict[str, str] = {}
+        before: dict[str, str] | None = None
         while not self._ended.wait(self._settings.button_interval):
             with glancing(self._paths.create(self._paths.locks), device) as free:
                 if not free:  # somebody scans
                     continue
                 now = worker.sensors(name)
-            if not before and (missing := [each.button for each in wires if each.button not in now]):
+            if before is None and (missing := [each.button for each in wires if each.button not in now]):
                 log.warning("%s shows no button '%s'; it has: %s", device, missing[0], ", ".join(now) or "none")
-            pressed = [each for each in wires if each.pressed(before, now)]
+            pressed = [each for each in wires if each.pressed(before or {}, now)]
             before = now
             for wire in pressed:
                 self._scan(wire)
@@ -122,15 +122,20 @@ class Buttons:
     def _scan(self, wire: Wire) -> None:
         """Scan, and wait for the end: the scanner is busy so long. What is pressed meanwhile is not kept."""
         log.info("The button '%s' of %s: profile '%s'", wire.button, wire.device, wire.profile)
-        running = subprocess.Popen(
-            [*self._command, wire.profile],
-            cwd=Path.home(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        _, words = running.communicate()
-        if running.returncode:
-            log.error("The scan with the profile '%s' failed (%d): %s", wire.profile, running.returncode, words.strip())
+        try:
+            done = subprocess.run(
+                [*self._command, wire.profile],
+                cwd=Path.home(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+        except (OSError, RuntimeError) as error:  # no home, or no room for another process: the next press may do
+            log.error("The scan with the profile '%s' cannot be started: %s", wire.profile, error)
+            return
+        if done.returncode:
+            log.error(
+                "The scan with the profile '%s' failed (%d): %s", wire.profile, done.returncode, done.stderr.strip()
+            )

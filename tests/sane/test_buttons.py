@@ -178,6 +178,38 @@ def test_a_driver_without_buttons_says_so() -> None:
         worker.sensors("adf")
 
 
+class Plain:
+    """A worker for a scanner without buttons, or with one that is held down at every second look."""
+
+    def __init__(self, ended: threading.Event, button: str = "") -> None:
+        self.looks, self._ended, self._button = 0, ended, button
+
+    def sensors(self, name: str) -> dict[str, str]:
+        self.looks += 1
+        if self.looks == 4:
+            self._ended.set()
+        return {self._button: "yes" if self.looks % 2 == 0 else "no"} if self._button else {}
+
+
+def test_a_scanner_without_buttons_is_told_once(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    wire = Wire(device=ADF, button="scan", value="", profile="letters")
+    buttons = Buttons([wire], place.paths, place.settings, SCAN)
+    worker = Plain(buttons._ended)
+    buttons._follow(ADF, "adf", worker, [wire])  # type: ignore[arg-type]
+    assert worker.looks == 4 and caplog.text.count("shows no button") == 1
+
+
+def test_the_watch_goes_on_when_a_scan_cannot_be_started(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    wire = Wire(device=ADF, button="scan", value="", profile="letters")
+    buttons = Buttons([wire], place.paths, place.settings, SCAN)
+    worker = Plain(buttons._ended, "scan")
+    buttons._follow(ADF, "adf", worker, [wire])  # type: ignore[arg-type]
+    assert worker.looks == 4 and caplog.text.count("cannot be started") == 2
+
+
 def test_one_button_has_one_profile_and_needs_a_scanner(place: Place) -> None:
     place.profile("letters", "scan")
     place.profile("receipts", "scan")
