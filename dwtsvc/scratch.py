@@ -21,11 +21,15 @@ LOCK = ".lock"
 
 
 class Scratch:
-    """A private folder for `what` in the system's temporary folder; a context that takes it away. Raises OSError."""
+    """A private folder for `what` in `within`, or else in the system's temporary folder; a context that takes it away.
 
-    def __init__(self, what: str) -> None:
-        sweep(Path(tempfile.gettempdir()))
-        self._folder, self._lock = _made(what)
+    Raises OSError.
+    """
+
+    def __init__(self, what: str, within: Path | None = None) -> None:
+        within = within or Path(tempfile.gettempdir())
+        sweep(within)
+        self._folder, self._lock = _made(what, within)
         self.path = Path(self._folder.name)
 
     def __enter__(self) -> Path:
@@ -50,10 +54,10 @@ def sweep(folder: Path) -> None:
                 _sweep_one(path)
 
 
-def _made(what: str) -> tuple[tempfile.TemporaryDirectory[str], int | None]:
+def _made(what: str, within: Path) -> tuple[tempfile.TemporaryDirectory[str], int | None]:
     """A new folder and its lock. Somebody's sweep may come between the two: then another one is made."""
     while True:
-        folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{what}-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{what}-", dir=within, ignore_cleanup_errors=True)
         try:
             lock = open_locked(Path(folder.name, LOCK))
         except FileNotFoundError:

@@ -45,6 +45,16 @@ def test_a_folder_is_there_for_a_block_and_gone_after_it(temporary: Path) -> Non
     assert list(temporary.iterdir()) == []
 
 
+def test_a_folder_within_another_one_sweeps_there_and_nowhere_else(temporary: Path) -> None:
+    within = temporary / "cache"
+    for left in (temporary / "dwtsvc-here", within / "dwtsvc-there"):
+        left.mkdir(parents=True)
+        (left / LOCK).touch()
+    with Scratch("test", within) as folder:
+        assert list(within.iterdir()) == [folder]
+    assert sorted(path.name for path in temporary.iterdir()) == ["cache", "dwtsvc-here"]
+
+
 def test_what_a_killed_owner_left_is_taken_away_by_the_next_one_and_not_before() -> None:
     process, left = owner()
     with process:

@@ -7,10 +7,8 @@ whole, from memory or by a file; pytwain has no transfer of rows as they are sca
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from pathlib import Path
 from threading import Event
 
 from twain.lowlevel import constants as words
@@ -33,6 +31,7 @@ from dwtsvc.model import (
     Source,
     SourceCapabilities,
 )
+from dwtsvc.scratch import Scratch
 
 MODES = {Mode.COLOR: words.TWPT_RGB, Mode.GRAY: words.TWPT_GRAY, Mode.LINEART: words.TWPT_BW}
 BITS = {Mode.COLOR: 24, Mode.GRAY: 8, Mode.LINEART: 1}
@@ -252,8 +251,8 @@ class TwainSource:
         return more
 
     def _from_file(self, format: int, dpi: float, back: bool) -> Generator[Frame, None, bool]:
-        with tempfile.TemporaryDirectory(prefix="dwtsvc-") as folder:
-            path = Path(folder) / ("page.jpg" if format == words.TWFF_JFIF else "page.bmp")
+        with Scratch("page") as folder:
+            path = folder / ("page.jpg" if format == words.TWFF_JFIF else "page.bmp")
             more = self._handle.to_file(path, format)
             data = path.read_bytes() if path.is_file() else b""
         if format == words.TWFF_JFIF:

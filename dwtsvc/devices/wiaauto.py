@@ -6,9 +6,7 @@ from the feeder.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from dwtsvc.devices import mishaps
@@ -16,6 +14,7 @@ from dwtsvc.devices.mishaps import Mishap
 from dwtsvc.devices.wialib import Item, Property, failure, words
 from dwtsvc.errors import MissingDependency, NoScanner
 from dwtsvc.model import Source
+from dwtsvc.scratch import Scratch
 
 BMP = "{B96B3CAB-0728-11D3-9D7B-0000F81EF32E}"
 SCANNER, RANGE, LIST = 1, 1, 2
@@ -155,8 +154,8 @@ class AutomationItem:
 
 def _bytes_of(image: Any) -> bytes:
     # Not by its FileData: comtypes makes a number of each byte.
-    with tempfile.TemporaryDirectory(prefix="dwtsvc-") as folder:
-        path = Path(folder) / "page.bmp"
+    with Scratch("page") as folder:
+        path = folder / "page.bmp"
         image.SaveFile(str(path))
         return path.read_bytes()
 

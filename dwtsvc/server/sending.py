@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +11,11 @@ import msgspec
 from litestar import Request, get, post
 from litestar.params import JSONBody
 
+from dwtsvc.disk import telling
 from dwtsvc.errors import BadConfiguration, DiskFull, DwtsvcError, FileAccess, ServiceRefused
 from dwtsvc.naming import clean
 from dwtsvc.records import pack
+from dwtsvc.scratch import Scratch
 from dwtsvc.secrets import Secrets
 from dwtsvc.server.classic import files
 from dwtsvc.server.classic.client import Client
@@ -62,14 +63,17 @@ def routes(service: Service) -> list[Any]:
 
 
 def delivered(client: Client, wants: Wanted, tell: progress.Tell) -> dict[str, Any]:
-    """The receipt. Blocking. Raises BadArguments, ServiceRefused."""
+    """The receipt. Blocking. Raises BadArguments, ServiceRefused, DiskFull.
+
+    The pages lie in the open while they are sent; what a service left there that was killed, the next delivery removes.
+    """
     paths = client.service.paths
     target = named.target(paths, wants.target)
     count = len(client.chosen(wants.indices))
-    with tempfile.TemporaryDirectory(dir=paths.create(paths.cache)) as folder:
+    with _scratch(paths.create(paths.cache)) as folder:
         with files.saved(client, wants, lambda number: tell(number - 1, count)).content as content:
             file = Path(folder, (clean(wants.name) or USUAL) + FORMATS[wants.type][0])
-            with file.open("wb") as copy:
+            with telling(file), file.open("wb") as copy:
                 shutil.copyfileobj(content, copy)
         tell(count, count)
         facts, secrets = Facts(title=wants.title, pages=count), Secrets.of(paths)
@@ -78,6 +82,11 @@ def delivered(client: Client, wants: Wanted, tell: progress.Tell) -> dict[str, A
             return pack(send(target, file, facts, secrets=secrets, patience=patience, id=wants.delivery))
         except (FileAccess, DiskFull, BadConfiguration) as error:
             raise _told(error) from None
+
+
+def _scratch(cache: Path) -> Scratch:
+    with telling(cache):
+        return Scratch("send", cache)
 
 
 def _told(error: DwtsvcError) -> ServiceRefused:

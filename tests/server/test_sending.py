@@ -101,6 +101,18 @@ def test_pages_arrive_in_a_folder_under_their_name_and_twice_is_once(service: Ru
     assert again["already_there"] is True and len(list(tmp_path.iterdir())) == 2
 
 
+def test_pages_that_a_killed_service_left_on_their_way_are_removed_by_the_next_delivery(
+    service: Running, tmp_path: Path
+) -> None:
+    save(service, "Shelf", f"folder:{tmp_path}")
+    left = service.paths.cache / "dwtsvc-send-left"
+    left.mkdir()
+    for name in (".lock", "letter.pdf"):
+        (left / name).touch()
+    assert ask(service, "POST", target="Shelf", type="pdf", delivery="a" * 32).status_code == 200
+    assert not [path for path in service.paths.cache.iterdir() if path.name.startswith("dwtsvc-")]
+
+
 def test_a_web_form_that_was_away_gets_the_file_and_progress_is_told(service: Running, forms: Any) -> None:
     save(service, "Office", f"http://127.0.0.1:{forms.port}/in")
     forms.refuse.append(503)
