@@ -169,7 +169,7 @@ class Camera:
         with closing(self._opened()) as container:
             try:
                 yield from container.decode(video=0)
-            except OSError as error:
+            except (OSError, _library().error.FFmpegError) as error:  # of which only some are an OSError
                 raise DriverError("The camera failed", why=str(error)) from error
 
     def _opened(self) -> InputContainer:

@@ -70,6 +70,22 @@ def test_the_camera_settles_before_a_still_is_taken() -> None:
     assert later == again
 
 
+def test_a_broken_picture_is_a_failure_of_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    from av.error import InvalidDataError
+
+    class Broken:
+        def decode(self, video: int) -> Any:
+            raise InvalidDataError(1, "Invalid data found when processing input")
+
+        def close(self) -> None:
+            pass
+
+    with WebcamDriver().open(CARD) as source:
+        monkeypatch.setattr(Camera, "_opened", lambda self: Broken())
+        with pytest.raises(DriverError, match="The camera failed"):
+            list(source.scan(ScanRequest(device="any"), Event()))
+
+
 @pytest.mark.parametrize(
     ("name", "error"),
     [
