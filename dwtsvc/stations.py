@@ -82,14 +82,17 @@ def _lock_device(device: str, path: Path) -> int:
     Raises ScannerBusy with the holder's number.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    until = monotonic() + PATIENCE
+    until, before = monotonic() + PATIENCE, ""
     while (lock := locks.open_locked(path)) is None:
         holder = path.read_text(errors="replace").strip() or "another process"
-        if not holder.endswith(_UNUSED):
+        # Twice: for a moment after it is locked the file says what the holder before wrote.
+        if holder == before and not holder.endswith(_UNUSED):
             raise _busy(device, f"process {holder} is scanning")
         if monotonic() >= until:
             raise _busy(device, f"process {holder.removesuffix(_UNUSED)} keeps it open")
-        _wish(path).touch(mode=0o600)
+        if holder.endswith(_UNUSED):
+            _wish(path).touch(mode=0o600)
+        before = holder
         sleep(LOOK_EVERY)
     _wish(path).unlink(missing_ok=True)  # who else waits makes it again
     _sign(lock, "")
