@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dwtsvc.config import Settings
-from dwtsvc.errors import JobDeleted, ScannerBusy
+from dwtsvc.errors import JobDeleted, ScannerBusy, TooMany
 from dwtsvc.esclxml import JPEG, Ticket
 from dwtsvc.model import Area, Device, Mode, ScanRequest, Source
 from dwtsvc.paths import Paths
@@ -84,6 +84,24 @@ def test_a_scanner_that_another_face_keeps_is_busy_and_then_free_for_the_next(
         assert not orders.turns.taken
         await service.bridge.outside(service.holdings.delete_job, mine)
         assert await fetched(orders, await orders.begin(TICKET, "a"))
+
+    play("virtual:adf?pages=1", scene)
+
+
+def test_orders_that_still_wait_for_the_scanner_count_among_those_of_a_client(
+    play: Callable[[str, Scene], None],
+) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        await orders.turns.take("somebody", 1)
+        waiting = [asyncio.create_task(orders.begin(TICKET, "a")) for _ in range(module.MOST_OF_A_CLIENT)]
+        await asyncio.sleep(0)
+        assert orders.turns.waiting("a") == module.MOST_OF_A_CLIENT
+        with pytest.raises(TooMany, match="too many jobs"):
+            await orders.begin(TICKET, "a")
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert orders.turns.waiting("a") == 0
 
     play("virtual:adf?pages=1", scene)
 

@@ -180,6 +180,27 @@ def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
     assert asyncio.run(main()) == shared
 
 
+def test_a_fault_on_the_way_to_listening_does_not_keep_the_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(address: str) -> Any:
+        monkeypatch.undo()
+        raise OSError("no list of interfaces")
+
+    async def main() -> None:
+        settings = Settings(share=f"127.0.0.1:{free_pair()}")
+        made = Sharing(Service(settings, Paths.from_environment({"DWTSVC_HOME": str(tmp_path)})))
+        monkeypatch.setattr("dwtsvc.server.airscan.sharing.around", broken)
+        with pytest.raises(OSError, match="no list"):
+            await made._listen()
+        assert await made._listen(), made.warnings()
+        assert made._listener
+        await made._listener.close()
+        made._service.bridge.close()
+
+    asyncio.run(main())
+
+
 def test_orders_outlive_another_look_and_a_scanner_that_is_not_listed_for_a_while(tmp_path: Path) -> None:
     ticket = Ticket(source=Source.FLATBED, mode=Mode.COLOR, resolution=75, format="image/jpeg")
     first = Device(id="virtual:flatbed", vendor="Acme", model="Glass", virtual=True)

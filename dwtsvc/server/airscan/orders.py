@@ -38,7 +38,7 @@ PATIENCE = 20.0  # seconds that an order waits for the scanner; clients give up 
 PAGE_WAIT = 25.0  # seconds that a client waits for a page before it is told to come again
 BUSY_AGAIN = 0.5  # seconds between two looks at a scanner that somebody else has
 TOLD = 5.0  # seconds that the feeder is as a client was told; nobody notices that paper was put in
-MOST_OF_A_CLIENT = 8  # orders that are not fetched
+MOST_OF_A_CLIENT = 8  # orders that are not fetched, and such that wait for the scanner
 REMEMBERED = 64  # orders of a scanner
 PIECE = 256 << 10
 
@@ -139,7 +139,8 @@ class Orders:
         device reports.
         """
         self.offer.request(ticket)
-        if sum(order.client == client for order in self.unfetched()) >= MOST_OF_A_CLIENT:
+        theirs = sum(order.client == client for order in self.unfetched()) + self.turns.waiting(client)
+        if theirs >= MOST_OF_A_CLIENT:
             raise TooMany("There are too many jobs", hint="Fetch or delete one.")
         until = monotonic() + PATIENCE
         await self.turns.take(client, PATIENCE)

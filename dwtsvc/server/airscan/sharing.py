@@ -158,6 +158,13 @@ class Sharing:
         if self._certificates and not self._certificates.usable:
             await self._service.bridge.run(self._load_certificates)
         listener = Listener(self.host, self.port, self._certificates)
+        try:
+            return await self._serve(listener)
+        except BaseException:  # or its sockets would hold the port against the next try
+            await listener.close()
+            raise
+
+    async def _serve(self, listener: Listener) -> bool:
         plain = listener.doors[0]
         if plain.state != "open":
             await listener.close()

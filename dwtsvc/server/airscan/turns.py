@@ -37,6 +37,10 @@ class Turns:
     def taken(self) -> bool:
         return self._taken
 
+    def waiting(self, client: str) -> int:
+        """How often a client stands in the queue."""
+        return sum(each.client == client for each in self._waiting)
+
     async def take(self, client: str, patience: float) -> None:
         """Wait for the scanner, which is then the client's until `free`. Raises ScannerBusy after `patience` seconds.
 
