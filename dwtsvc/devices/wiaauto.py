@@ -106,7 +106,9 @@ class AutomationLayer:
 
 class AutomationScanner:
     def __init__(self, device: Any) -> None:
-        self._device, self._item = device, next(iter(device.Items))
+        self._device, self._item = device, next(iter(device.Items), None)
+        if self._item is None:
+            raise NoScanner("The WIA device has nothing to scan from", hint="`dwtsvc devices` lists the scanners.")
 
     def items(self) -> dict[Source, Item]:
         told = self.properties().get("document_handling_capabilities")

@@ -54,7 +54,8 @@ class Uploads:
         self._folder, self._bridge = folder, bridge
         self._coming = 0
         for left in folder.glob(f"*{SUFFIX}"):
-            left.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Windows, while a child of the service before still reads it
+                left.unlink()
 
     @contextlib.asynccontextmanager
     async def receive(self, pieces: AsyncGenerator[bytes, None], length: int | None) -> AsyncIterator[Upload]:
