@@ -8,8 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from dwtsvc.devices import wia, wialib
-from dwtsvc.errors import BadArguments, CoverOpen, DriverError, FeederEmpty, MissingDependency, MultiFeed, PaperJam
+from dwtsvc.devices import wia, wiaauto, wialib
+from dwtsvc.errors import (
+    BadArguments,
+    CoverOpen,
+    DriverError,
+    FeederEmpty,
+    MissingDependency,
+    MultiFeed,
+    NoScanner,
+    PaperJam,
+)
 from dwtsvc.model import Source
 
 from .conformance import Conformance, Opened, Rig, serial_in_shade
@@ -136,3 +145,11 @@ def test_without_windows_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "comtypes.client", None)
     with pytest.raises(MissingDependency):
         list(wia.driver().devices(5))
+
+
+def test_a_device_with_nothing_to_scan_from_is_no_scanner() -> None:
+    class Bare:
+        Items: tuple[object, ...] = ()
+
+    with pytest.raises(NoScanner, match="nothing to scan from"):
+        wiaauto.AutomationScanner(Bare())
