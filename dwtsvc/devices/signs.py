@@ -87,7 +87,11 @@ class Signs:
         self._unlisten()
         if NETWORK not in drivers():
             return
-        self._listener = connect(NETWORK, timeout=threading.TIMEOUT_MAX)
+        try:
+            self._listener = connect(NETWORK, timeout=threading.TIMEOUT_MAX)
+        except OSError as error:  # no process or pipe to be had; the next look tries again
+            log.warning("Network scanners that come and go are not noticed: %s", error.strerror)
+            return
         threading.Thread(target=self._hear, args=(self._listener,), name="signs", daemon=True).start()
 
     def _hear(self, listener: DeviceProcess) -> None:

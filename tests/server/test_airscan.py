@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import os
@@ -401,6 +402,15 @@ def test_heads_are_small(shared: Shared) -> None:
         many = {f"x-{number}": "1" for number in range(64)}
         assert client.get("/ScannerStatus", headers=many).status_code == 431
         assert client.get("/" + "a" * 2048).status_code == 414
+
+
+def test_one_address_does_not_take_all_connections(tmp_path: Path) -> None:
+    with sharing(tmp_path / "home", GLASS) as shared, contextlib.ExitStack() as held:
+        for _ in range(64):
+            held.enter_context(socket.create_connection(("127.0.0.1", shared.port), source_address=("127.0.0.5", 0)))
+        with shared.client("127.0.0.5") as same, shared.client("127.0.0.6") as other:
+            assert same.get("/ScannerStatus").status_code == 503
+            assert other.get("/ScannerStatus").status_code == 200
 
 
 def test_a_busy_client_is_told_to_wait(shared: Shared) -> None:

@@ -161,6 +161,7 @@ def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
         "escl:far",
         "sane:airscan:e0:far",
         "sane:escl:http://far",
+        "sane:net:far:usb",
         "sane:v4l:/dev/video0",
         "virtual:adf",
     ]

@@ -18,6 +18,7 @@ from dwtsvc.model import Device
 from dwtsvc.paths import Paths
 from dwtsvc.server.gate.access import SCOPES, TOOL, Access, of_origin
 from dwtsvc.server.gate.grants import Decision, Grants
+from dwtsvc.server.rest import scanners
 from dwtsvc.server.rest.devicetext import visible
 from dwtsvc.server.rest.scanners import comings_and_goings
 from dwtsvc.server.rest.webcam import PREVIEW, pictures
@@ -83,6 +84,19 @@ def test_a_site_without_consent_for_cameras_finds_none_in_any_list(play: Play) -
                 break
         assert seen == {SITE: [True] * 3, BLIND: [False] * 3}
         assert [each.id for each in visible(BLIND, api.service.scanners.last)].count("virtual:adf") == 1
+
+    play(scene)
+
+
+def test_events_of_scanners_end_with_the_consent(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(api: Api, client: httpx.AsyncClient) -> None:
+        monkeypatch.setattr(scanners, "LOOK_EVERY", 0.0)
+        assert SITE.origin
+        api.service.consent.allow(SITE.origin, [scope.value for scope in SITE.scopes & SCOPES])
+        told = comings_and_goings(api.service, SITE)
+        await anext(told)
+        api.service.consent.revoke(SITE.origin)
+        assert [each async for each in told] == []
 
     play(scene)
 
@@ -252,7 +266,8 @@ def test_a_client_that_goes_lets_the_camera_go_and_who_has_no_consent_sees_nothi
         assert client.get(PREVIEW, params={"device": CAMERA}, headers=stranger).status_code == 403
         with client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 15}) as watched:
             assert watched.status_code == 200
-            assert b"content-type: image/jpeg" in next(watched.iter_bytes(100))
+            pieces = watched.iter_bytes(100)  # kept: the stream ends with it
+            assert b"content-type: image/jpeg" in next(pieces)
             assert client.post(JOBS, json={"device": CAMERA}).status_code == 423
         until = monotonic() + 20
         while (status := client.post(JOBS, json={"device": CAMERA}).status_code) == 423 and monotonic() < until:

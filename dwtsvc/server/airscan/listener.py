@@ -11,7 +11,7 @@ from dwtsvc.server.doors.servers import App, Server, drain, tick
 from dwtsvc.server.doors.sockets import Door, Opening
 from dwtsvc.server.doors.tls import Certificates
 
-LIMITS = Limits(head_bytes=16 << 10, target_bytes=2 << 10, fields=64, connections=256)
+LIMITS = Limits(head_bytes=16 << 10, target_bytes=2 << 10, fields=64, connections=256, of_one=64)
 GRACE = 3.0  # seconds that a document on its way gets when the service stops
 
 

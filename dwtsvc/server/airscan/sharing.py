@@ -35,7 +35,7 @@ LOOK_AGAIN = 300.0  # seconds between two looks for scanners; some are woken by 
 TRY_AGAIN = 5.0  # seconds after which what failed is tried again: a network that is not there yet, a scanner in use
 # Ways to scanners that offer themselves in the network already. Two machines that share would pass such a one on to
 # each other for ever, each time under another name.
-_OF_THE_NETWORK = ("escl:", "sane:airscan:", "sane:escl:")
+_OF_THE_NETWORK = ("escl:", "sane:airscan:", "sane:escl:", "sane:net:")
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ EXTENSION = "dwtsvc.connection"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Sizes in bytes, times in seconds. A body gets `body` seconds and one more for each `rate` bytes it has."""
+    """Sizes in bytes, times in seconds. A body gets `body` seconds and one more for each `rate` bytes it has. Of the
+    `connections`, one address may have `of_one`, if that is not 0."""
 
     head_bytes: int = 32 << 10
     target_bytes: int = 8 << 10
@@ -27,6 +28,7 @@ class Limits:
     linger: float = 2
     handshake: float = 5
     connections: int = 2048
+    of_one: int = 0
     sweep: float = 0.5  # how often deadlines are looked at
 
 
@@ -51,6 +53,11 @@ class Connections:
         self.stopping = asyncio.Event()
         self.closing = False
         self.all: set[Protocol] = set()
+
+    def too_many(self, host: str) -> bool:
+        """Whether an address, whose newest connection is among them, has more than its share."""
+        most = self.limits.of_one
+        return bool(most) and sum(each.client is not None and each.client[0] == host for each in self.all) > most
 
     async def watch(self) -> None:
         """Sweep until cancelled."""

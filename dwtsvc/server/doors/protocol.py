@@ -83,7 +83,7 @@ class Protocol(HttpToolsProtocol):
         excess = len(self._crowd.all) - self._limits.connections
         if excess > SPARE:
             transport.abort()
-        self._surplus = excess > 0
+        self._surplus = excess > 0 or (self.client is not None and self._crowd.too_many(self.client[0]))
         self._expect_by(self._limits.linger if self._surplus else self._limits.head)
 
     def connection_lost(self, exc: Exception | None) -> None:

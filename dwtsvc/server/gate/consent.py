@@ -98,6 +98,10 @@ class Consent:
             found = self._work_out(origin)
         return scopes_of(found.scopes & SCOPES) if found else ()
 
+    def still(self, who: Caller) -> bool:
+        """Whether a caller may do all that it might when its request began: the consent for a web site can end."""
+        return who.kind != "origin" or who.scopes & SCOPES <= frozenset(self.has(who.origin or ""))
+
     def allow(self, origin: str, scopes: Iterable[str], *, once: bool = False) -> None:
         """Allow an origin what it had and these scopes, for good or while its pages are open. Raises BadArguments."""
         origin, wanted = canonical(origin), set(scopes_of(scopes))

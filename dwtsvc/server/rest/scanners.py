@@ -66,11 +66,14 @@ def routes(service: Service) -> list[Any]:
 
 
 async def comings_and_goings(service: Service, who: Caller) -> AsyncGenerator[bytes, None]:
-    """`scanners` with all, then `appeared` and `vanished` with one; looks only while it is read."""
+    """`scanners` with all, then `appeared` and `vanished` with one; looks only while it is read, and ends with the
+    consent of its reader."""
     known = {each.id: each for each in await _visible(service, who)}
     yield events.event("scanners", [shown(each) for each in known.values()])
     quiet = 0
     async for _ in events.ticks(LOOK_EVERY):
+        if not service.consent.still(who):
+            return
         now = {each.id: each for each in await _visible(service, who)}
         for name in now.keys() - known.keys():
             yield events.event("appeared", shown(now[name]))

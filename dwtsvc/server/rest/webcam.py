@@ -51,10 +51,10 @@ def routes(service: Service) -> list[Any]:
 
 
 async def pictures(service: Service, opened: Preview, who: Caller) -> AsyncGenerator[bytes, None]:
-    """The pictures as parts, until the reader goes, the camera fails, or a web site has lost its consent for cameras;
+    """The pictures as parts, until the reader goes, the camera fails, or a web site has lost consent that it had;
     then the camera is closed."""
     try:
-        while _may_watch(service, who) and (picture := await service.bridge.outside(opened.next)) is not None:
+        while service.consent.still(who) and (picture := await service.bridge.outside(opened.next)) is not None:
             head = f"--{BOUNDARY}\r\ncontent-type: image/jpeg\r\ncontent-length: {len(picture)}\r\n\r\n"
             yield head.encode() + picture + b"\r\n"
     except DwtsvcError:  # the answer has begun: there is no status to tell it with, and the pictures end
@@ -62,7 +62,3 @@ async def pictures(service: Service, opened: Preview, who: Caller) -> AsyncGener
     finally:
         # Not awaited: this task may have been cancelled, because its reader has gone, and must not wait any more.
         threading.Thread(target=opened.close, name="preview-end", daemon=True).start()
-
-
-def _may_watch(service: Service, who: Caller) -> bool:
-    return who.kind != "origin" or Access.CAMERA in service.consent.has(who.origin or "")
