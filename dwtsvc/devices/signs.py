@@ -103,6 +103,7 @@ class Signs:
                 log.warning("Network scanners that come and go are not noticed: %s", error)
         if listener is self._listener:
             self._listener = None
+        listener.close()  # where nothing can be noticed, it ends by itself
 
 
 def _plugged(folder: Path) -> frozenset[tuple[str, int]] | None:

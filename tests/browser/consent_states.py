@@ -12,7 +12,7 @@ from tests.browser.rig import Running
 
 SHOP = "https://scan.shop.example"
 LOOK_ALIKE = "https://xn--mnchen-3ya.example:8443"
-ALL = ["list", "scan", "read", "edit", "upload"]
+ALL = ["list", "scan", "read", "edit", "upload", "camera"]
 
 
 @dataclass

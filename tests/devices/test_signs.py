@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,20 @@ def first(watched: Signs) -> frozenset[str]:
     found: list[frozenset[str]] = []
     until(lambda: found.append(watched.news(ALL)) or found[-1])
     return found[-1]
+
+
+def test_a_driver_that_notices_nothing_keeps_no_process(watched: Signs) -> None:
+    until(lambda: not workers())
+
+
+def workers() -> list[str]:
+    """The command lines of this process's workers of the eSCL driver."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            with contextlib.suppress(OSError):
+                found.append(Path(f"/proc/{pid}/cmdline").read_text())
+    return [line for line in found if "dwtsvc.devices.escl" in line]
 
 
 def test_without_a_change_there_is_no_news(watched: Signs) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
+import os
 import re
 import socket
 import ssl
@@ -229,10 +231,18 @@ def _uvloop() -> Any:
     return uvloop.new_event_loop
 
 
+# Below those that the system gives to whoever connects, and each process of the tests has its own.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+_PORTS = itertools.cycle(20_000 + 1_500 * _PROCESS + (os.getpid() + step) % 1_500 for step in range(1_500))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has; another one each time."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = next(_PORTS)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @cache
