@@ -331,7 +331,7 @@ def test_two_thousand_pages_are_a_few_megabytes(kind: type, tmp_path: Path, run:
     def pages() -> Iterator[Done]:
         before = tracemalloc.get_traced_memory()[0]
         for number in range(1, 2001):
-            yield done(number, text=read_text(f"{number:09}" * 1_000, 90))  # 9 KB of letters a page
+            yield done(number, text=read_text(f"{number:09}" * 10_000, 90))  # 90 KB of letters a page
         grown.append(before)
 
     path = tmp_path / "a.jpg"

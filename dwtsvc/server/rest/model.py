@@ -137,7 +137,7 @@ class Frame(Struct):
     bottom: float
 
 
-CapValue = bool | int | float | str | Frame
+CapValue = bool | float | str | Frame  # whole numbers are numbers, too: the schema lets a value be one kind only
 
 
 class CapabilityDetails(Struct, omit_defaults=True):
