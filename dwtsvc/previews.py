@@ -7,8 +7,6 @@ waits for who looks, and nothing of it is kept. The device is taken like for a s
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import threading
 from pathlib import Path
 from time import monotonic
@@ -16,6 +14,7 @@ from time import monotonic
 from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import DwtsvcError
 from dwtsvc.model import ScanRequest
+from dwtsvc.scratch import Scratch
 from dwtsvc.stations import Stations
 
 MOST_BYTES = 4 << 20  # of a picture
@@ -29,16 +28,16 @@ class Preview:
     def __init__(self, stations: Stations, device: str, *, width: int, rate: int, folder: Path) -> None:
         """`width` in pixels and `rate` a second are bounds. Raises NoScanner, ScannerBusy, MissingDependency, ..."""
         self._stations, self._device = stations, device
-        self._folder = Path(tempfile.mkdtemp(prefix="preview-", dir=folder))
+        self._folder = Scratch("preview", folder)
         try:
             self._station = stations.take(device)
         except BaseException:
-            self._folder.rmdir()
+            self._folder.cleanup()
             raise
         worker = self._station.worker
         worker.forget_cancel()
         request = ScanRequest(device=device, options=(("preview", f"{width}@{rate}"),))
-        self._events = worker.scan(request, self._folder, slots=2, max_bytes=MOST_BYTES)
+        self._events = worker.scan(request, self._folder.path, slots=2, max_bytes=MOST_BYTES)
         self._using = threading.Lock()
         self._closing = threading.Lock()
         self._closed = False
@@ -78,7 +77,7 @@ class Preview:
             with self._using:
                 self._drain()
             self._stations.put_back(self._device, self._station)
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.cleanup()
 
     def _drain(self) -> None:
         with contextlib.suppress(DwtsvcError):  # that it was cancelled, as it was

@@ -212,7 +212,7 @@ async def free_again(api: Api) -> bool:
             await asyncio.sleep(0.05)
         else:
             await api.service.bridge.outside(again.close)
-            return not list(api.service.paths.runtime.glob("preview-*"))
+            return not list(api.service.paths.runtime.glob("dwtsvc-preview-*"))
     return False
 
 
