@@ -436,7 +436,7 @@ def test_scanners_that_appear_and_vanish_are_told(play: Play, monkeypatch: pytes
         monkeypatch.setattr(rest_scanners, "LOOK_EVERY", 0.0)
         monkeypatch.setattr(api.service.scanners, "listed", lambda: answers.pop(0) if len(answers) > 1 else answers[0])
         told = []
-        async for piece in rest_scanners.comings_and_goings(api.service, TOOL):
+        async for piece in rest_scanners.comings_and_goings(api.service, TOOL, lambda: True):
             told += [piece.decode()] if piece.startswith(b"event") else []
             if len(told) == 3:
                 break

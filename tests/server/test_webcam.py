@@ -79,7 +79,7 @@ def test_a_site_without_consent_for_cameras_finds_none_in_any_list(play: Play) -
         for who in (SITE, BLIND):
             async with api.client(who) as site:
                 listed = [(await site.get(each)).json() for each in lists]
-            async for told in comings_and_goings(api.service, who):
+            async for told in comings_and_goings(api.service, who, lambda: True):
                 seen[who] = [*map(bool, listed), CAMERA.encode() in told]
                 break
         assert seen == {SITE: [True] * 3, BLIND: [False] * 3}
@@ -93,7 +93,7 @@ def test_events_of_scanners_end_with_the_consent(play: Play, monkeypatch: pytest
         monkeypatch.setattr(scanners, "LOOK_EVERY", 0.0)
         assert SITE.origin
         api.service.consent.allow(SITE.origin, [scope.value for scope in SITE.scopes & SCOPES])
-        told = comings_and_goings(api.service, SITE)
+        told = comings_and_goings(api.service, SITE, lambda: api.service.consent.still(SITE))
         await anext(told)
         api.service.consent.revoke(SITE.origin)
         assert [each async for each in told] == []
@@ -220,7 +220,7 @@ def test_a_preview_is_jpegs_in_parts_and_its_end_lets_the_camera_go(play: Play) 
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         live = await api.service.bridge.outside(opened, api)
         parts = []
-        async with aclosing(pictures(api.service, live, TOOL)) as stream:
+        async with aclosing(pictures(api.service, live, lambda: True)) as stream:
             async for part in stream:
                 parts.append(part)
                 if len(parts) == 3:
@@ -269,6 +269,7 @@ def test_a_client_that_goes_lets_the_camera_go_and_who_has_no_consent_sees_nothi
             pieces = watched.iter_bytes(100)  # kept: the stream ends with it
             assert b"content-type: image/jpeg" in next(pieces)
             assert client.post(JOBS, json={"device": CAMERA}).status_code == 423
+            assert client.head(PREVIEW, params={"device": CAMERA}).status_code == 200  # opens no camera
         until = monotonic() + 20
         while (status := client.post(JOBS, json={"device": CAMERA}).status_code) == 423 and monotonic() < until:
             sleep(0.1)
@@ -293,3 +294,16 @@ def test_a_site_watches_for_as_long_as_it_has_consent_for_cameras(tmp_path: Path
             grants.put(site, [Access.LIST, Access.SCAN], Decision.ALWAYS)
             for _ in parts:  # they end
                 pass
+
+
+def test_a_service_that_stops_ends_answers_without_an_end_in_order_and_cuts_none(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, httpx.Client(base_url=served.url) as client:
+        watching = client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 5}, timeout=60)
+        listening = client.stream("GET", "/api/device/scanners/events", timeout=60)
+        with watching as watched, listening as heard:
+            told = [watched.iter_bytes(100), heard.iter_bytes(100)]
+            assert all([next(each) for each in told])
+            served.process.terminate()
+            for each in told:
+                list(each)  # raises if the stream is cut
+    assert "were cut" not in (tmp_path / "home" / "serve.log").read_text()

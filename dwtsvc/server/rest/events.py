@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from litestar import Request
 from litestar.response import Stream
 
+from dwtsvc.server.gate.access import caller
+from dwtsvc.server.gate.callers import CONNECTION
 from dwtsvc.server.holdings import Held
 from dwtsvc.server.rest import jobwords
 
@@ -28,6 +31,13 @@ def event(name: str, value: Any) -> bytes:
 def answer(source: AsyncGenerator[bytes, None]) -> Stream:
     """A response that lasts as long as the source or the client, whichever ends first."""
     return Stream(source, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+def until_told(service: Service, request: Request[Any, Any, Any]) -> Callable[[], bool]:
+    """Whether an answer that has no end of its own goes on: not when the service stops, nor when the web site that
+    reads it has lost its consent."""
+    who, connection = caller(request), request.scope.get("extensions", {}).get(CONNECTION)
+    return lambda: service.consent.still(who) and not (connection and connection.stopping.is_set())
 
 
 async def ticks(seconds: float) -> AsyncGenerator[None, None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get
@@ -60,19 +60,20 @@ def routes(service: Service) -> list[Any]:
         summary="Watch scanners come and go, as server-sent events",
     )
     async def scanner_events(request: Request[Any, Any, Any]) -> Stream:
-        return events.answer(comings_and_goings(service, caller(request)))
+        told = comings_and_goings(service, caller(request), events.until_told(service, request))
+        return events.answer(told)
 
     return [list_scanners, scanner_events]
 
 
-async def comings_and_goings(service: Service, who: Caller) -> AsyncGenerator[bytes, None]:
-    """`scanners` with all, then `appeared` and `vanished` with one; looks only while it is read, and ends with the
-    consent of its reader."""
+async def comings_and_goings(service: Service, who: Caller, goes_on: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    """`scanners` with all, then `appeared` and `vanished` with one, for as long as it `goes_on`; looks only while it is
+    read."""
     known = {each.id: each for each in await _visible(service, who)}
     yield events.event("scanners", [shown(each) for each in known.values()])
     quiet = 0
     async for _ in events.ticks(LOOK_EVERY):
-        if not service.consent.still(who):
+        if not goes_on():
             return
         now = {each.id: each for each in await _visible(service, who)}
         for name in now.keys() - known.keys():

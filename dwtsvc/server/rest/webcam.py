@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import get
@@ -12,7 +12,9 @@ from litestar.response import Stream
 
 from dwtsvc.errors import BadArguments, DwtsvcError
 from dwtsvc.previews import Preview
-from dwtsvc.server.gate.access import Access, Caller, caller
+from dwtsvc.server.gate.access import Access, caller
+from dwtsvc.server.gate.heads import only_looks
+from dwtsvc.server.rest import events
 from dwtsvc.server.rest.described import described, problems
 from dwtsvc.server.rest.jobs import Req
 
@@ -38,23 +40,25 @@ def routes(service: Service) -> list[Any]:
         summary="Watch what a camera sees, as MJPEG; it ends when you go, or after ten minutes",
     )
     async def preview(request: Req, name: Name, width: Width = 640, rate: Rate = 5) -> Stream:
-        outside = service.bridge.outside
-        who = caller(request)
-        device = await outside(service.choice.device, who, name)
+        device = await service.bridge.outside(service.choice.device, caller(request), name)
         if not device.startswith("webcam:"):
             raise BadArguments("Only a camera has a preview", hint="Take one from the list of scanners, type 4096.")
+        parts = () if only_looks(request) else await live(request, device, width, rate)
+        return Stream(parts, media_type=TYPE, headers={"cache-control": "no-store"})
+
+    async def live(request: Req, device: str, width: int, rate: int) -> AsyncGenerator[bytes, None]:
         folder = service.paths.create(service.paths.runtime)
-        opened = await outside(service.jobs.preview, device, width=width, rate=rate, folder=folder)
-        return Stream(pictures(service, opened, who), media_type=TYPE, headers={"cache-control": "no-store"})
+        opened = await service.bridge.outside(service.jobs.preview, device, width=width, rate=rate, folder=folder)
+        return pictures(service, opened, events.until_told(service, request))
 
     return [preview]
 
 
-async def pictures(service: Service, opened: Preview, who: Caller) -> AsyncGenerator[bytes, None]:
-    """The pictures as parts, until the reader goes, the camera fails, or a web site has lost consent that it had;
-    then the camera is closed."""
+async def pictures(service: Service, opened: Preview, goes_on: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    """The pictures as parts, until the reader goes, the camera fails, or it no longer `goes_on`; then the camera is
+    closed."""
     try:
-        while service.consent.still(who) and (picture := await service.bridge.outside(opened.next)) is not None:
+        while goes_on() and (picture := await service.bridge.outside(opened.next)) is not None:
             head = f"--{BOUNDARY}\r\ncontent-type: image/jpeg\r\ncontent-length: {len(picture)}\r\n\r\n"
             yield head.encode() + picture + b"\r\n"
     except DwtsvcError:  # the answer has begun: there is no status to tell it with, and the pictures end
