@@ -17,19 +17,21 @@ from pathlib import Path
 from dwtsvc.locks import open_locked, try_lock
 
 PREFIX = "dwtsvc-"
+HIDDEN = f".{PREFIX}"  # where users look
 LOCK = ".lock"
 
 
 class Scratch:
     """A private folder for `what` in `within`, or else in the system's temporary folder; a context that takes it away.
+    `hidden` is for the folders of users.
 
     Raises OSError.
     """
 
-    def __init__(self, what: str, within: Path | None = None) -> None:
+    def __init__(self, what: str, within: Path | None = None, *, hidden: bool = False) -> None:
         within = within or Path(tempfile.gettempdir())
         sweep(within)
-        self._folder, self._lock = _made(what, within)
+        self._folder, self._lock = _made(f"{HIDDEN if hidden else PREFIX}{what}-", within)
         self.path = Path(self._folder.name)
 
     def __enter__(self) -> Path:
@@ -54,10 +56,10 @@ def sweep(folder: Path) -> None:
                 _sweep_one(path)
 
 
-def _made(what: str, within: Path) -> tuple[tempfile.TemporaryDirectory[str], int | None]:
+def _made(prefix: str, within: Path) -> tuple[tempfile.TemporaryDirectory[str], int | None]:
     """A new folder and its lock. Somebody's sweep may come between the two: then another one is made."""
     while True:
-        folder = tempfile.TemporaryDirectory(prefix=f"{PREFIX}{what}-", dir=within, ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=within, ignore_cleanup_errors=True)
         try:
             lock = open_locked(Path(folder.name, LOCK))
         except FileNotFoundError:
@@ -82,7 +84,7 @@ def _ours(folder: Path) -> Iterator[Path]:
     """Folders with our name and a lock that are this user's, and no links to elsewhere: /tmp is everybody's."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
+            if entry.name.startswith((PREFIX, HIDDEN)) and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError):
                     if _is_mine(Path(entry.path)) and stat.S_ISREG(Path(entry.path, LOCK).lstat().st_mode):
                         yield Path(entry.path)

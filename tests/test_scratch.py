@@ -45,12 +45,14 @@ def test_a_folder_is_there_for_a_block_and_gone_after_it(temporary: Path) -> Non
     assert list(temporary.iterdir()) == []
 
 
-def test_a_folder_within_another_one_sweeps_there_and_nowhere_else(temporary: Path) -> None:
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_folder_within_another_one_sweeps_there_and_nowhere_else(temporary: Path, hidden: bool) -> None:
     within = temporary / "cache"
-    for left in (temporary / "dwtsvc-here", within / "dwtsvc-there"):
+    for left in (temporary / "dwtsvc-here", within / "dwtsvc-there", within / ".dwtsvc-hidden"):
         left.mkdir(parents=True)
         (left / LOCK).touch()
-    with Scratch("test", within) as folder:
+    with Scratch("test", within, hidden=hidden) as folder:
+        assert folder.name.startswith(".") == hidden
         assert list(within.iterdir()) == [folder]
     assert sorted(path.name for path in temporary.iterdir()) == ["cache", "dwtsvc-here"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dwtsvc.outputs import Document
 from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc.pipeline.searchable import About, Spool
 from dwtsvc.records import pack
+from dwtsvc.scratch import Scratch
 from dwtsvc.stacks import NamedDocuments, NamedPages
 from dwtsvc.store import PageStore
 from dwtsvc.text import Text
@@ -63,8 +63,8 @@ class AssembledPdf(Document):
         self._kept: list[Place | None] = []
         self._texts: Spool[Text] = Spool()
         with writing(part.target):
-            self._folder = tempfile.TemporaryDirectory(prefix=".assembled-", dir=part.target.parent)
-            self._drawn: BinaryIO = Path(self._folder.name, "drawn.pdf").open("w+b")
+            self._folder = Scratch("assembled", part.target.parent, hidden=True)
+            self._drawn: BinaryIO = (self._folder.path / "drawn.pdf").open("w+b")
             self._writer = encoder.document(self._drawn)
 
     def add(self, page: PageInfo, store: PageStore, text: Text | None = None) -> list[Path]:
@@ -88,7 +88,7 @@ class AssembledPdf(Document):
             if None in self._kept:
                 self._writer.close()
             self._drawn.close()
-            made = Path(self._folder.name, "made.pdf")
+            made = self._folder.path / "made.pdf"
             turns = {at: place.turn for at, place in enumerate(self._kept) if place and place.turn}
             _assemble(made, runs(self._kept, Path(self._drawn.name)), self._texts, turns, self._about)
             with made.open("rb") as file:
