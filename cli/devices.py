@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -32,7 +32,8 @@ def devices(
 ) -> None:
     """List the scanners and what they can do.
 
-    A driver that cannot list its scanners is told on standard error; the others are listed all the same.
+    A terminal shows each as soon as it is found. A driver that cannot list its scanners is told on standard error; the
+    others are listed all the same. It has as long as the setting discovery_timeout says.
 
     Examples:
 
@@ -125,30 +126,52 @@ def remove(
 
 
 def _list(settings: Settings, paths: Paths, json: bool) -> None:
-    from dwtsvc.devices import discover
-    from dwtsvc.devices.esclknown import Known
-    from dwtsvc.devices.ways import once, share_id, without_shared
-    from dwtsvc.errors import DriverError
     from dwtsvc_cli import output
 
-    known = Known(paths.network_scanners)
+    if json:
+        *_, last = _growing(settings, paths)
+        output.say_json({"devices": last.devices, "errors": [_fault(error) for error in last.errors]})
+        return
+    with output.growing_table(["Device", "Scanner", "Kind"]) as show:
+        for known in _growing(settings, paths):
+            show(_rows(known.devices), "Still looking; Ctrl-C ends it")
+        show(_rows(known.devices))
+    for error in known.errors:
+        output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
+
+
+class _Known(NamedTuple):
+    devices: list[Device]
+    errors: list[DriverError]
+
+
+def _growing(settings: Settings, paths: Paths) -> Iterator[_Known]:
+    """The scanners and the drivers' errors, first none and then as they are whenever there is one more."""
+    from dwtsvc.devices import discover
+    from dwtsvc.errors import DriverError
+
     found: list[Device] = []
     failed: list[DriverError] = []
+    yield _Known(found, failed)
     for item in discover(settings.discovery_timeout):
         if isinstance(item, DriverError):
             failed.append(item)
         else:
             found.append(item)
+        yield _Known(_listed(found, settings, paths), failed)
+
+
+def _listed(found: list[Device], settings: Settings, paths: Paths) -> list[Device]:
+    """Each scanner once, however many ways were found to it; virtual ones last."""
+    from dwtsvc.devices.esclknown import Known
+    from dwtsvc.devices.ways import once, share_id, without_shared
+    from dwtsvc.errors import DriverError
+
+    known = Known(paths.network_scanners)
     with suppress(DriverError):  # the driver of network scanners cannot read the file either, and says so
         found = once(found, lambda uuid: known.get(uuid).urls)
     found = without_shared(found, share_id(paths.share_id), filter(None, (settings.device, *settings.share_devices)))
-    found.sort(key=lambda device: (device.virtual, device.id))
-    if json:
-        output.say_json({"devices": found, "errors": [_fault(error) for error in failed]})
-        return
-    for error in failed:
-        output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
-    output.table(["Device", "Scanner", "Kind"], [row for device in found for row in _rows(device)])
+    return sorted(found, key=lambda device: (device.virtual, device.id))
 
 
 def _fault(error: DriverError) -> dict[str, str]:
@@ -156,7 +179,11 @@ def _fault(error: DriverError) -> dict[str, str]:
     return {**told, "why": error.why, "hint": error.hint}
 
 
-def _rows(device: Device) -> Iterator[list[str]]:
+def _rows(devices: list[Device]) -> list[list[str]]:
+    return [row for device in devices for row in _rows_of(device)]
+
+
+def _rows_of(device: Device) -> Iterator[list[str]]:
     """A device, and beneath it the other drivers' ways to it."""
     yield [device.id, device.label, _kind(device)]
     for way in device.also:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -27,18 +29,41 @@ def say_json(value: dict[str, Any]) -> None:
 
 def table(headings: list[str], rows: list[list[str]]) -> None:
     """A table as a result: drawn by rich on a terminal, columns with tabs between for a pipe."""
+    with growing_table(headings) as show:
+        show(rows)
+
+
+@contextmanager
+def growing_table(headings: list[str]) -> Iterator[Callable[..., None]]:
+    """`show(rows, note)` draws a table as it is so far, with a note beneath; `show(rows)` is the last one.
+
+    A terminal shows them one in place of the other; a pipe gets the last one alone.
+    """
     if not sys.stdout.isatty():
-        for row in rows:
-            say("\t".join(row))
+        yield _say_rows
         return
     from rich import box
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.live import Live
     from rich.table import Table
 
-    drawn = Table(*headings, box=box.SIMPLE_HEAD)
-    for row in rows:
-        drawn.add_row(*row)
-    Console().print(drawn)
+    def show(rows: list[list[str]], note: str = "") -> None:
+        drawn = Table(*headings, box=box.SIMPLE_HEAD)
+        # The names that the first column has are copied: they get their width before the others get theirs.
+        drawn.columns[0].min_width = min(max((len(row[0]) for row in rows), default=0), live.console.width - 2)
+        drawn.columns[0].overflow = "fold"
+        for row in rows:
+            drawn.add_row(*row)
+        live.update(Group(drawn, note) if note else drawn, refresh=True)
+
+    with Live(console=Console(), auto_refresh=False) as live:
+        yield show
+
+
+def _say_rows(rows: list[list[str]], note: str = "") -> None:
+    if not note:
+        for row in rows:
+            say("\t".join(row))
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from dwtsvc.devices import discover
@@ -47,6 +48,19 @@ def test_the_command_lists_the_error_beside_the_scanners(hanging: Faulty) -> Non
     (error,) = told["errors"]
     assert (error["driver"], error["error"]) == ("sane", "device-timeout")
     assert "sane" in error["what"] and "discovery_timeout" in error["hint"]
+
+
+def test_on_a_terminal_the_others_are_seen_while_a_backend_hangs(hanging: Faulty) -> None:
+    with FakeScanner() as scanner:
+        env = {**os.environ, "DWTSVC_ESCL_DEVICES": scanner.url, "DWTSVC_DISCOVERY_TIMEOUT": "600"}
+        child = pexpect.spawn(sys.executable, ["-m", "dwtsvc_cli.main", "devices"], env=env, timeout=60)
+        child.expect(f"escl:{UUID}")
+        child.expect("Still looking")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 130
+    assert b"Traceback" not in child.before
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def answer(source: AsyncGenerator[bytes, None]) -> Stream:
 def until_told(service: Service, request: Request[Any, Any, Any]) -> Callable[[], bool]:
     """Whether an answer that has no end of its own goes on: not when the service stops, nor when the web site that
     reads it has lost its consent."""
-    who, connection = caller(request), request.scope.get("extensions", {}).get(CONNECTION)
+    who = caller(request)
+    connection: Any = (request.scope.get("extensions") or {}).get(CONNECTION)
     return lambda: service.consent.still(who) and not (connection and connection.stopping.is_set())
 
 
