@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,16 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def open_files() -> int:
-    gc.collect()  # or what other tests left is closed between two counts
-    return len(os.listdir("/proc/self/fd"))
+def open_files(within: Path) -> list[str]:
+    """What this process has open in a folder. Not all that it has: threads of other tests open and close things."""
+    gc.collect()
+    return sorted(name for name in _open_files() if name.startswith(str(within)))
+
+
+def _open_files() -> Iterator[str]:
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # closed since
+            yield os.readlink(f"/proc/self/fd/{number}")
 
 
 def names_in(folder: Path) -> set[str]:

@@ -279,13 +279,13 @@ def test_each_document_is_a_file_with_its_own_name(
 ) -> None:
     if not links:
         forbid_links(monkeypatch)
-    before = open_files()
+    before = open_files(tmp_path)
     files = put(
         documents(tmp_path / "{barcode}.pdf"), [codes("INV-7"), {}, SHEET, {}, codes("REC-8"), SHEET, {}, SHEET]
     )
     assert [(file.name, pages_of(file)) for file in files] == [("INV-7.pdf", 2), ("REC-8.pdf", 2), ("document.pdf", 1)]
     assert names_in(tmp_path) == {"pages", "INV-7.pdf", "REC-8.pdf", "document.pdf"}
-    assert open_files() == before
+    assert open_files(tmp_path) == before
 
 
 def test_documents_appear_one_after_another_while_the_stack_goes_on(tmp_path: Path, put: Put) -> None:
@@ -387,12 +387,12 @@ def test_an_output_that_is_given_up_keeps_what_was_whole(
         if number == 3:
             raise KeyboardInterrupt
 
-    before = open_files()
+    before = open_files(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         put(output, [codes("A"), SHEET, codes("B")], stop)
     output.abort()
     assert {path.partition(".")[0] for path in names_in(tmp_path)} == {"pages", "A"}
-    assert open_files() <= before
+    assert set(open_files(tmp_path)) <= set(before)
 
 
 @pytest.mark.parametrize("make", [documents, each_page])

@@ -260,7 +260,7 @@ def test_a_document_appears_at_the_end(tmp_path: Path, store: PageStore, keep: C
 def test_a_document_without_pages_or_given_up_leaves_nothing(
     format: str, tmp_path: Path, store: PageStore, keep: Callable[..., PageInfo]
 ) -> None:
-    before = open_files()
+    before = open_files(tmp_path)
     empty = Document(PartFile(tmp_path / "a"), PageEncoder(format, quality=85))
     with pytest.raises(InvalidOutput):
         empty.finish()
@@ -269,27 +269,27 @@ def test_a_document_without_pages_or_given_up_leaves_nothing(
     output.add(keep(), store)
     output.abort()
     assert names_in(tmp_path) == {"pages"}
-    assert open_files() == before
+    assert open_files(tmp_path) == before
 
 
 # --- targets that cannot be written
 
 
 @needs_root
-def test_a_read_only_disk_is_found_before_the_first_page(read_only: Path) -> None:
-    before = open_files()
+def test_a_read_only_disk_is_found_before_the_first_page(read_only: Path, tmp_path: Path) -> None:
+    before = open_files(tmp_path)
     for next_free in (False, True):
         with pytest.raises(FileAccess, match="Read-only file system"):
             names(read_only / "scan.pdf", next_free=next_free).reserve()
-    assert open_files() == before
+    assert open_files(tmp_path) == before
 
 
 @needs_root
 @pytest.mark.parametrize("format", ["jpeg", "png", "bmp", "webp", "pdf", "tiff"])
 def test_a_full_disk_is_told_with_what_is_free_and_the_page_stays(
-    format: str, small: Path, store: PageStore, keep: Callable[..., PageInfo]
+    format: str, small: Path, store: PageStore, keep: Callable[..., PageInfo], tmp_path: Path
 ) -> None:
-    before = open_files()
+    before = open_files(tmp_path)
     page = keep(os.urandom(1800 * 500), NOISE)
     output: Document | FileEach
     encoder = PageEncoder(format, quality=100)
@@ -306,7 +306,7 @@ def test_a_full_disk_is_told_with_what_is_free_and_the_page_stays(
     assert caught.value.why == f"{free} bytes are free" and free < 256 << 10
     output.abort()
     assert names_in(small) == {"filler"}
-    assert open_files() == before
+    assert open_files(tmp_path) == before
     with store.reading(page) as data:
         assert len(data) == page.size
 
@@ -348,13 +348,13 @@ def pages_in(file: Path, format: str) -> list[tuple[int, int]]:
 def test_a_page_goes_through_a_pipe(
     format: str, store: PageStore, keep: Callable[..., PageInfo], tmp_path: Path
 ) -> None:
-    before = open_files()
+    before = open_files(tmp_path)
     with piped(tmp_path / "out") as stream:
         output = StandardOutput(stream, PageEncoder(format, quality=90))
         assert output.add(keep(os.urandom(1800 * 500), NOISE), store) == []
         assert output.finish() == []
     assert pages_in(tmp_path / "out", format) == [(600, 500)]
-    assert open_files() == before
+    assert open_files(tmp_path) == before
 
 
 @pytest.mark.parametrize("format", ["pdf", "tiff"])
@@ -370,8 +370,10 @@ def test_a_document_of_many_pages_goes_through_a_pipe(
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "bmp", "webp", "pdf", "tiff"])
-def test_a_reader_that_goes_away_is_told(format: str, store: PageStore, keep: Callable[..., PageInfo]) -> None:
-    before = open_files()
+def test_a_reader_that_goes_away_is_told(
+    format: str, store: PageStore, keep: Callable[..., PageInfo], tmp_path: Path
+) -> None:
+    before = open_files(tmp_path)
     reading, writing = os.pipe()
     os.close(reading)
     stream = os.fdopen(writing, "wb")
@@ -382,7 +384,7 @@ def test_a_reader_that_goes_away_is_told(format: str, store: PageStore, keep: Ca
     output.abort()
     with suppress(BrokenPipeError):
         stream.close()
-    assert open_files() == before
+    assert open_files(tmp_path) == before
 
 
 @needs_root

@@ -6,10 +6,12 @@ pytwain reads them, too, but drops the type of a range and takes its negative an
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass
 
 from dwtsvc.errors import DriverError
 
+CODE_PAGE = "mbcs" if sys.platform == "win32" else "utf-8"  # of all texts that sources tell and take
 HEAD = 6
 ARRAY, ENUMERATION, ONE_VALUE, RANGE = 3, 4, 5, 6
 INT16, UINT16, BOOL, FIX32 = 1, 4, 6, 7
@@ -88,7 +90,7 @@ def _width(type: int) -> int:
 
 def _value(type: int, data: bytes, at: int) -> Value:
     if type in _STRINGS:
-        return data[at : at + _STRINGS[type]].split(b"\0")[0].decode(errors="replace")
+        return data[at : at + _STRINGS[type]].split(b"\0")[0].decode(CODE_PAGE, errors="replace")
     if type == _FRAME:
         return " ".join(f"{_fixed(data, at + 4 * side):g}" for side in range(4))
     number = _number(type, data, at)
@@ -111,7 +113,7 @@ def _fixed(data: bytes, at: int) -> float:
 
 def _packed(type: int, value: Value) -> bytes:
     if type in _STRINGS:
-        return str(value).encode()[: _STRINGS[type] - 1].ljust(_STRINGS[type], b"\0")
+        return str(value).encode(CODE_PAGE, errors="replace")[: _STRINGS[type] - 1].ljust(_STRINGS[type], b"\0")
     if type == FIX32:
         whole, fraction = divmod(round(float(value) * _FIX_ONE), _FIX_ONE)
         return struct.pack("<hH", whole, fraction)

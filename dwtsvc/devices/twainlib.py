@@ -21,7 +21,7 @@ from twain import exceptions
 from twain.lowlevel import constants, structs
 
 from dwtsvc.devices import bitmap, containers, mishaps
-from dwtsvc.devices.containers import Container, Value
+from dwtsvc.devices.containers import CODE_PAGE, Container, Value
 from dwtsvc.devices.mishaps import Mishap
 from dwtsvc.errors import Cancelled, DriverError, MissingDependency, NoScanner
 
@@ -377,9 +377,6 @@ def _bitmap_at(address: int, size: int | None) -> memoryview:
         before_rows = bitmap.before_rows(ctypes.string_at(address, bitmap.HEADER_SIZE))
         size = bitmap.header(ctypes.string_at(address, before_rows)).size
     return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
-
-
-CODE_PAGE = "mbcs" if sys.platform == "win32" else "utf-8"
 
 
 def _text(raw: bytes) -> str:

@@ -15,7 +15,7 @@ from twain.lowlevel import constants as words
 from dwtsvc.devices import containers
 from dwtsvc.devices.containers import BOOL, FIX32, Container, Value
 from dwtsvc.devices.twainlib import NAMES, Handle
-from dwtsvc.errors import BadArguments
+from dwtsvc.errors import BadArguments, DriverError
 from dwtsvc.model import DriverOption, Range
 
 SHOW_UI, TRANSFER, FILE_FORMAT, DRIVER_DATA = "show-ui", "transfer", "file-format", "driver-data"
@@ -73,12 +73,19 @@ class Options:
         numbers = [int(value) for value in listed.values] if listed else _USUAL
         found = []
         for number in sorted(set(numbers) - _HIDDEN):
-            told = self._handle.get(number)
+            told = self._told(number)
             if told is not None and told.current is not None:
                 settable = self._handle.settable(number)
                 choice = bool(told.allowed or told.limits)
                 found.append(_Capability(number, told, choice if settable is None else settable))
         return found
+
+    def _told(self, number: int) -> Container | None:
+        """What a source tells of a capability. Of those that makers have added some are in no form that is known."""
+        try:
+            return self._handle.get(number)
+        except DriverError:
+            return None
 
     def _ways(self) -> list[DriverOption]:
         controllable = self._handle.current(words.CAP_UICONTROLLABLE) is not False

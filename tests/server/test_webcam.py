@@ -302,7 +302,7 @@ def test_a_service_that_stops_ends_answers_without_an_end_in_order_and_cuts_none
         listening = client.stream("GET", "/api/device/scanners/events", timeout=60)
         with watching as watched, listening as heard:
             told = [watched.iter_bytes(100), heard.iter_bytes(100)]
-            assert all([next(each) for each in told])
+            assert all(next(each) for each in told)
             served.process.terminate()
             for each in told:
                 list(each)  # raises if the stream is cut

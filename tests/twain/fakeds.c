@@ -74,6 +74,7 @@ static Cap caps[] = {
     {0x1112, TY_FIX32, ONEVALUE, 0, 0, {0}, 11.7, 11.7},          /* ICAP_PHYSICALHEIGHT */
     {0x1118, TY_FIX32, ENUMERATION, 1, 5, {75, 100, 200, 300, 600}, 100, 100}, /* ICAP_XRESOLUTION */
     {0x1119, TY_FIX32, ENUMERATION, 1, 5, {75, 100, 200, 300, 600}, 100, 100}, /* ICAP_YRESOLUTION */
+    {0x8001, 15, ONEVALUE, 1, 0, {0}, 0, 0},                      /* the maker's own, of a type that nobody else knows */
 };
 enum { CAPS = sizeof caps / sizeof *caps, SUPPORTEDCAPS = 0x1005 };
 

@@ -221,6 +221,11 @@ def test_an_option_with_an_impossible_value_is_refused_with_what_is_allowed(
     assert allowed in refused.value.hint
 
 
+def test_a_capability_of_the_makers_own_in_an_unknown_form_is_no_option_and_no_harm(device: Opened) -> None:
+    names = [each.name for each in device.source.capabilities().options]
+    assert "brightness" in names and "cap-8001" not in names
+
+
 def test_a_scan_of_fewer_images_than_the_source_has_ready_ends_in_time(device: Opened) -> None:
     begun = monotonic()
     assert serials(device.scan(Source.DUPLEX, pages=3)) == [1, 2, 3]
