@@ -73,7 +73,8 @@ def _show(found: Status) -> None:
     monitor = f", monitor {found.monitor_pid}" if found.monitor_pid else ""
     say(f"dwtsvc {found.version} is running: process {found.pid}{monitor}, since {found.started}")
     table(["Address", "State"], [_port(each) for each in found.ports])
-    say(f"jobs: {len(found.jobs)}")
+    busy = sum(each["state"] in ("pending", "running") for each in found.jobs)
+    say(f"jobs: {busy} at work, {len(found.jobs) - busy} ended with pages kept")
     say(f"devices: {len(found.devices) or 'not looked for yet'}")  # the virtual ones are always found
     for each in found.shared:
         say(f"shared: {each['device']} at {each['url']}")

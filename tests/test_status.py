@@ -29,7 +29,7 @@ ANSWER = {
     "version": "9.9",
     "started": "2026-01-01T00:00:00+00:00",
     "ports": [{"scheme": "http", "host": "127.0.0.1", "port": 1, "state": "open", "holder": ""}],
-    "jobs": [{"id": "1"}],
+    "jobs": [{"id": "1", "state": "running"}, {"id": "2", "state": "completed"}],
     "devices": [{"id": "virtual:adf"}],
     "shared": [{"device": "virtual:adf", "url": "http://127.0.0.1:1/eSCL"}],
     "certificate": {"state": "valid", "certificate": {"not_after": "2027-01-01T00:00:00+00:00"}},
@@ -255,7 +255,7 @@ def test_the_command_tells_a_running_service(paths: Paths, asked: Asked) -> None
     assert as_text.stdout.splitlines() == [
         "dwtsvc 9.9 is running: process 4711, monitor 4710, since 2026-01-01T00:00:00+00:00",
         "http://127.0.0.1:1/\topen",
-        "jobs: 1",
+        "jobs: 1 at work, 1 ended with pages kept",
         "devices: 1",
         "shared: virtual:adf at http://127.0.0.1:1/eSCL",
         "certificate: valid, until 2027-01-01",

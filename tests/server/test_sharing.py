@@ -30,6 +30,7 @@ from dwtsvc.errors import BadArguments
 from dwtsvc.esclxml import Ticket
 from dwtsvc.model import Area, Capabilities, Device, Mode, Range, Source, SourceCapabilities
 from dwtsvc.paths import Paths
+from dwtsvc.server.airscan.face import Face
 from dwtsvc.server.airscan.gate import is_own
 from dwtsvc.server.airscan.networks import Allowed, around
 from dwtsvc.server.airscan.offers import Offer
@@ -216,6 +217,9 @@ def test_orders_outlive_another_look_and_a_scanner_that_is_not_listed_for_a_whil
             order = await orders.begin(ticket, "a")
             await made._offer(OWN, [replace(first, also=("escl:of-ours",))])
             assert list(made._scanners.values()) == [orders]
+            await made._offer(OWN, [replace(first, id="virtual:adf"), first])
+            face = Face(service.bridge, made._scanners)
+            assert face._first(["ScanJobs", order.held.uid]) is orders is not face._first([])
             await made._offer(OWN, [])
             assert list(made._scanners.values()) == [orders]
             orders.end(order)

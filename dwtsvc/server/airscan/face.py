@@ -72,11 +72,17 @@ class Face:
             case "GET", ["favicon.ico"]:
                 await say(visit, 200, self._icon, "image/vnd.microsoft.icon")
             case _, ["eSCL", *rest] if self._scanners:
-                await self._scanner(visit, next(iter(self._scanners.values())), "/eSCL", rest)
+                await self._scanner(visit, self._first(rest), "/eSCL", rest)
             case _, [slug, "eSCL", *rest] if slug in self._scanners:
                 await self._scanner(visit, self._scanners[slug], f"/{slug}/eSCL", rest)
             case _:
                 raise UnknownItem("There is nothing at this address")
+
+    def _first(self, rest: list[str]) -> Orders:
+        """The first scanner, or the one that was it when a job was begun there."""
+        job = rest[1] if rest[:1] == ["ScanJobs"] and len(rest) > 1 else ""
+        first = next(iter(self._scanners.values()))
+        return next((each for each in self._scanners.values() if each.knows(job)), first)
 
     def _welcome(self) -> bytes:
         names = "".join(f"  {orders.offer.name}\n" for orders in self._scanners.values())

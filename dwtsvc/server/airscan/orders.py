@@ -27,7 +27,7 @@ from dwtsvc.formats import PageEncoder
 from dwtsvc.model import JobState, PageInfo, Source
 from dwtsvc.pipeline.develop import Developer
 from dwtsvc.server.airscan.offers import FORMATS, Offer
-from dwtsvc.server.airscan.turns import Turns
+from dwtsvc.server.airscan.turns import Turns, busy
 from dwtsvc.server.holdings import Held
 
 if TYPE_CHECKING:
@@ -125,6 +125,9 @@ class Orders:
             order.over = order.over or order.held.uid not in held
         return [order for order in self._orders.values() if not order.over]
 
+    def knows(self, uid: str) -> bool:
+        return uid.lower() in self._orders
+
     def find(self, client: str, uid: str) -> Order:
         """Raises UnknownJob, also for somebody else's."""
         order = self._orders.get(uid.lower())
@@ -166,7 +169,7 @@ class Orders:
                 raise
             except ScannerBusy:
                 if monotonic() >= until:
-                    raise
+                    raise busy() from None
             await asyncio.sleep(BUSY_AGAIN)
 
     def _prepare(self, ticket: Ticket, client: str) -> Held:

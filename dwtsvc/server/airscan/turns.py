@@ -24,6 +24,11 @@ class _Waiter:
     called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+def busy() -> ScannerBusy:
+    """What other machines are told; by whom, and which device of this machine it is, is none of their business."""
+    return ScannerBusy("The scanner is busy", hint="Try again in a moment.")
+
+
 class Turns:
     """The queue of one scanner. Used by the event loop only."""
 
@@ -58,7 +63,7 @@ class Turns:
             if waiter.called.done() and not waiter.called.cancelled():  # called and given up in the same moment
                 self.free()
             if isinstance(error, TimeoutError):
-                raise ScannerBusy("The scanner is busy", hint="Try again in a moment.") from None
+                raise busy() from None
             raise
         finally:
             if waiter in self._waiting:
