@@ -28,18 +28,28 @@ def devices(
     capabilities: Annotated[
         str | None, typer.Option("--capabilities", "-c", metavar="DEVICE", help="Show what this scanner can do.")
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            min=0.1,
+            max=600,
+            help="How long a driver gets to list its scanners, instead of the setting discovery_timeout.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the scanners and what they can do.
 
     A terminal shows each as soon as it is found. A driver that cannot list its scanners is told on standard error; the
-    others are listed all the same. It has as long as the setting discovery_timeout says.
+    others are listed all the same.
 
     Examples:
 
       dwtsvc devices
 
-      dwtsvc devices --json
+      dwtsvc devices --json --wait 2
 
       dwtsvc devices --capabilities virtual:adf
 
@@ -55,7 +65,7 @@ def devices(
     if capabilities:
         _show_capabilities(_ask_device(capabilities, settings), json)
     else:
-        _list(settings, paths, json)
+        _list(settings, paths, json, wait or settings.discovery_timeout)
 
 
 @app.command()
@@ -125,15 +135,15 @@ def remove(
         output.say(f"{scanner} was not known")
 
 
-def _list(settings: Settings, paths: Paths, json: bool) -> None:
+def _list(settings: Settings, paths: Paths, json: bool, wait: float) -> None:
     from dwtsvc_cli import output
 
     if json:
-        *_, last = _growing(settings, paths)
+        *_, last = _growing(settings, paths, wait)
         output.say_json({"devices": last.devices, "errors": [_fault(error) for error in last.errors]})
         return
     with output.growing_table(["Device", "Scanner", "Kind"]) as show:
-        for known in _growing(settings, paths):
+        for known in _growing(settings, paths, wait):
             show(_rows(known.devices), "Still looking; Ctrl-C ends it")
         show(_rows(known.devices))
     for error in known.errors:
@@ -145,7 +155,7 @@ class _Known(NamedTuple):
     errors: list[DriverError]
 
 
-def _growing(settings: Settings, paths: Paths) -> Iterator[_Known]:
+def _growing(settings: Settings, paths: Paths, wait: float) -> Iterator[_Known]:
     """The scanners and the drivers' errors, first none and then as they are whenever there is one more."""
     from dwtsvc.devices import discover
     from dwtsvc.errors import DriverError
@@ -153,7 +163,7 @@ def _growing(settings: Settings, paths: Paths) -> Iterator[_Known]:
     found: list[Device] = []
     failed: list[DriverError] = []
     yield _Known(found, failed)
-    for item in discover(settings.discovery_timeout):
+    for item in discover(wait):
         if isinstance(item, DriverError):
             failed.append(item)
         else:

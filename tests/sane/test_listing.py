@@ -39,9 +39,9 @@ def test_a_network_scanner_is_listed_before_the_time_of_a_backend_that_hangs_is_
 
 
 def test_the_command_lists_the_error_beside_the_scanners(hanging: Faulty) -> None:
-    command = [sys.executable, "-m", "dwtsvc_cli.main", "devices", "--json"]
+    command = [sys.executable, "-m", "dwtsvc_cli.main", "devices", "--json", "--wait", "10"]
     with FakeScanner() as scanner:
-        env = {**os.environ, "DWTSVC_ESCL_DEVICES": scanner.url, "DWTSVC_DISCOVERY_TIMEOUT": "10"}
+        env = {**os.environ, "DWTSVC_ESCL_DEVICES": scanner.url}
         ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
     told = json.loads(ran.stdout)
     assert {f"escl:{UUID}", "virtual:adf"} <= {each["id"] for each in told["devices"]}
