@@ -20,7 +20,7 @@ scan: ## set up, then scan to scan.pdf (or the next free name); ARGS="--source f
 	$(setup) run
 	@.venv/bin/dwtsvc scan --or-virtual --next-free -o scan.pdf $(ARGS)
 
-# All of them: a process a core, and each file in one of them, so that its tests share what they set up.
+# All of them at once in several processes, and each file in one of them, so that its tests share what they set up.
 test: ## set up, then run the everyday tests; ARGS="tests/cli -k name" chooses
 	$(setup) test
 	@$(run) pytest $(or $(ARGS),-n auto --dist loadfile)

@@ -28,6 +28,11 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a third of the time a test waits for processes, timers and sockets."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     yield from mounted(tmp_path / "small", "-o", "size=256k")
