@@ -156,7 +156,8 @@ class _Known(NamedTuple):
 
 
 def _growing(settings: Settings, paths: Paths, wait: float) -> Iterator[_Known]:
-    """The scanners and the drivers' errors, first none and then as they are whenever there is one more."""
+    """The scanners and the drivers' errors, first none, then as they are whenever there is one more, and last when every
+    driver has written down what tells that two of them are one."""
     from dwtsvc.devices import discover
     from dwtsvc.errors import DriverError
 
@@ -169,6 +170,7 @@ def _growing(settings: Settings, paths: Paths, wait: float) -> Iterator[_Known]:
         else:
             found.append(item)
         yield _Known(_listed(found, settings, paths), failed)
+    yield _Known(_listed(found, settings, paths), failed)
 
 
 def _listed(found: list[Device], settings: Settings, paths: Paths) -> list[Device]:
@@ -179,7 +181,7 @@ def _listed(found: list[Device], settings: Settings, paths: Paths) -> list[Devic
 
     known = Known(paths.network_scanners)
     with suppress(DriverError):  # the driver of network scanners cannot read the file either, and says so
-        found = once(found, lambda uuid: known.get(uuid).urls)
+        found = once(found, known.get)
     found = without_shared(found, share_id(paths.share_id), filter(None, (settings.device, *settings.share_devices)))
     return sorted(found, key=lambda device: (device.virtual, device.id))
 

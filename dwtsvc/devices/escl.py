@@ -98,15 +98,17 @@ class EsclDriver:
     def _around(self, timeout: float) -> Iterator[Device]:
         """The scanners that announce themselves; where they are is kept for `open`."""
         urls: dict[str, list[str]] = {}
+        names: dict[str, str] = {}
         expected = frozenset(filter(esclxml.uuid_of, self._known.keys()))
         for found in esclfind.browse(timeout, expected):
             name = found.uuid or found.url
             urls.setdefault(name, []).append(found.url)
+            names.setdefault(name, found.announced)
             if len(urls[name]) == 1:
                 yield Device(id=f"escl:{name}", vendor="", model=found.name, kind="network scanner")
         for name, there in urls.items():
             if "://" not in name:
-                self._known.remember_urls(name, _best_first(there)[:MOST_PLACES])
+                self._known.remember_urls(name, _best_first(there)[:MOST_PLACES], names[name])
 
     def _reach(self, name: str, stack: ExitStack) -> tuple[Link, Description]:
         """An open link to a scanner by UUID or address. Raises NoScanner and what `_described` does."""

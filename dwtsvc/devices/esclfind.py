@@ -29,11 +29,13 @@ _PATH = re.compile(r"[A-Za-z0-9._~/-]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A scanner that announced itself. `uuid` may be empty; `url` is where it says to be."""
+    """A scanner that announced itself. `uuid` may be empty; `url` is where it says to be; `announced` is the name of
+    its announcement, `name` that of its model."""
 
     uuid: str
     url: str
     name: str
+    announced: str
 
 
 def browse(timeout: float, expected: frozenset[str] = frozenset()) -> Iterator[Found]:
@@ -120,8 +122,10 @@ def _found(service_type: str, name: str, zeroconf: Any) -> Found | None:
     path = told.get("rs", "").strip("/")
     path = path if _PATH.fullmatch(path) and ".." not in path else "eSCL"
     place = f"[{host}]" if ":" in host else host
+    announced = clean(name.removesuffix("." + service_type))
     return Found(
         uuid=uuid_of(told.get("uuid")),
         url=f"{TYPES[service_type]}://{place}:{info.port}/{path}",
-        name=clean(told.get("ty")) or clean(name.removesuffix("." + service_type)),
+        name=clean(told.get("ty")) or announced,
+        announced=announced,
     )

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import SplitResult, urlsplit
@@ -42,10 +42,12 @@ def address(text: str) -> SplitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """`urls` are the best first; `certificate` is the SHA-256 of the one that was seen first, or empty."""
+    """`urls` are the best first; `certificate` is the SHA-256 of the one that was seen first, or empty; `name` is that
+    of its announcement, or empty."""
 
     urls: tuple[str, ...] = ()
     certificate: str = ""
+    name: str = ""
 
 
 class Known:
@@ -74,12 +76,13 @@ class Known:
                     records.pop(key, None)
         return gone
 
-    def remember_urls(self, key: str, urls: tuple[str, ...]) -> None:
-        """Keep where a scanner was seen."""
-        if self.get(key).urls != urls:
+    def remember_urls(self, key: str, urls: tuple[str, ...], name: str = "") -> None:
+        """Keep where a scanner was seen, and the name that it announces itself by, if it does."""
+        held = self.get(key)
+        if (held.urls, held.name) != (urls, name or held.name):
             with self._changing() as records:
                 before = records.pop(key, Record())
-                records[key] = Record(urls=urls, certificate=before.certificate)
+                records[key] = replace(before, urls=urls, name=name or before.name)
 
     def pin(self, key: str, digest: str) -> str:
         """The certificate that counts for a scanner: the one that was seen first, which is this if there was none."""
@@ -87,7 +90,7 @@ class Known:
             return held
         with self._changing() as records:
             before = records.pop(key, Record())
-            records[key] = Record(urls=before.urls, certificate=before.certificate or digest)
+            records[key] = replace(before, certificate=before.certificate or digest)
             return records[key].certificate
 
     def _read(self) -> dict[str, Record]:

@@ -11,27 +11,29 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4, uuid5
 
+from dwtsvc.devices.esclknown import Record
 from dwtsvc.disk import make_file, telling
 from dwtsvc.model import Device
 
-Places = Callable[[str], tuple[str, ...]]
+Seen = Callable[[str], Record]
 
 
-def once(found: Iterable[Device], places: Places) -> list[Device]:
+def once(found: Iterable[Device], seen: Seen) -> list[Device]:
     """The devices without those that are another way to one of `escl` or TWAIN, which has their ids in `also`.
 
-    `places` tells the addresses at which a network scanner was seen, by its UUID. Two of those are the same if they are
-    at one host, and have one name or are the only ones there: behind ipp-usb several scanners are at 127.0.0.1.
+    `seen` tells where a network scanner was seen and what it announces itself as, by its UUID. Two of those are the
+    same if they are at one host, and have one name or are the only ones there: behind ipp-usb several scanners are at
+    127.0.0.1, and a machine that shares two has both at its address. SANE's airscan names them as they are announced.
     """
     devices = _once_on_windows(list(found))
-    hosts = {each.id: _hosts(each, places) for each in devices if each.id.startswith("escl:")}
+    hosts = {each.id: _hosts(each, seen) for each in devices if each.id.startswith("escl:")}
     crowd = Counter(host for several in hosts.values() for host in several)
     others: dict[str, list[str]] = {name: [] for name in hosts}
     kept = []
     for device in devices:
         host = _host_of_sane(device)
         same = [name for name in hosts if host and host in hosts[name]]
-        named = [name for name in same if _name(device) == _name(_by_id(devices, name))]
+        named = [name for name in same if _name(device.model) in _names(_by_id(devices, name), seen)]
         if best := (named or (same if crowd[host] == 1 else []))[:1]:
             others[best[0]].append(device.id)
         else:
@@ -99,13 +101,18 @@ def _by_id(devices: list[Device], name: str) -> Device:
     return next(each for each in devices if each.id == name)
 
 
-def _name(device: Device) -> str:
-    return device.model.replace("_", " ").casefold().strip()
+def _names(device: Device, seen: Seen) -> frozenset[str]:
+    """What a network scanner is called: its model, and the name of its announcement, which often tells the place."""
+    return frozenset(map(_name, filter(None, (device.model, seen(device.id.removeprefix("escl:")).name))))
 
 
-def _hosts(device: Device, places: Places) -> frozenset[str]:
+def _name(words: str) -> str:
+    return words.replace("_", " ").casefold().strip()
+
+
+def _hosts(device: Device, seen: Seen) -> frozenset[str]:
     name = device.id.removeprefix("escl:")
-    urls = (name,) if "://" in name else places(name)
+    urls = (name,) if "://" in name else seen(name).urls
     return frozenset(filter(None, map(_host, urls)))
 
 

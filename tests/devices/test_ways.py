@@ -6,21 +6,25 @@ from dataclasses import replace
 
 import pytest
 
+from dwtsvc.devices.esclknown import Record
 from dwtsvc.devices.ways import once
 from dwtsvc.model import Device
 
 ONE = Device(id="escl:u1", vendor="", model="Acme Paperlight", kind="network scanner")
 TWO = Device(id="escl:u2", vendor="", model="Brand Two", kind="network scanner")
 USB = Device(id="sane:epson2:libusb:001:004", vendor="Epson", model="GT", kind="flatbed scanner")
-PLACES = {"u1": ("https://192.168.1.7:443/eSCL", "http://192.168.1.7:80/eSCL"), "u2": ("http://192.168.1.8/eSCL",)}
+PLACES = {
+    "u1": Record(urls=("https://192.168.1.7:443/eSCL", "http://192.168.1.7:80/eSCL")),
+    "u2": Record(urls=("http://192.168.1.8/eSCL",)),
+}
 
 
 def airscan(model: str, host: str) -> Device:
     return Device(id=f"sane:airscan:e0:{model}", vendor="eSCL", model=model, kind=f"ip={host}")
 
 
-def listed(*found: Device, places: dict[str, tuple[str, ...]] = PLACES) -> list[Device]:
-    return once(found, lambda uuid: places.get(uuid, ()))
+def listed(*found: Device, places: dict[str, Record] = PLACES) -> list[Device]:
+    return once(found, lambda uuid: places.get(uuid, Record()))
 
 
 @pytest.mark.parametrize(
@@ -41,9 +45,18 @@ def test_a_scanner_at_another_host_or_by_cable_is_another() -> None:
 
 
 def test_of_several_at_one_host_the_name_decides() -> None:
-    places = {"u1": ("http://127.0.0.1:60000/eSCL",), "u2": ("http://127.0.0.1:60001/eSCL",)}
+    places = {key: Record(urls=(f"http://127.0.0.1:{port}/eSCL",)) for key, port in (("u1", 60000), ("u2", 60001))}
     second, third = airscan("Brand_Two", "127.0.0.1"), airscan("Something else", "127.0.0.1")
     assert listed(ONE, TWO, second, third, places=places) == [ONE, replace(TWO, also=(second.id,)), third]
+
+
+def test_of_several_that_one_machine_shares_the_name_of_the_announcement_decides() -> None:
+    urls = ("http://192.168.1.5:18627/eSCL",)
+    places = {"u1": Record(urls=urls, name="Acme Paperlight @ office"), "u2": Record(urls=urls, name="Two @ office")}
+    first, second = airscan("Acme Paperlight @ office", "192.168.1.5"), airscan("Two @ office", "192.168.1.5")
+    third = airscan("Acme Paperlight @ cellar", "192.168.1.5")
+    found = listed(first, second, third, ONE, TWO, places=places)
+    assert found == [third, replace(ONE, also=(first.id,)), replace(TWO, also=(second.id,))]
 
 
 def test_a_scanner_by_address_is_known_by_its_host() -> None:
@@ -54,7 +67,7 @@ def test_a_scanner_by_address_is_known_by_its_host() -> None:
 
 def test_an_address_that_is_none_is_the_same_as_nothing() -> None:
     strange = replace(USB, id="sane:escl:http://[::1")
-    assert listed(ONE, strange, places={"u1": ("http://[",)}) == [ONE, strange]
+    assert listed(ONE, strange, places={"u1": Record(urls=("http://[",))}) == [ONE, strange]
 
 
 TWAIN = Device(id="twain:Acme Flat 300", vendor="", model="Acme Flat 300")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -133,6 +134,7 @@ trap 'kill $service; wait $service; kill $avahi $bus' EXIT
 until "$@" status --json | grep -q '"announced": true'; do sleep 0.2; done
 until device=$(SANE_CONFIG_DIR=sane scanimage -f '%d%n' | grep 'airscan:.*flatbed'); do sleep 0.2; done
 SANE_CONFIG_DIR=sane scanimage -d "$device" --resolution 75 -x 101.6 -y 127 --format=pnm -o page.pnm
+SANE_CONFIG_DIR=sane DWTSVC_ESCL_DISCOVERY=on "$@" devices --json > devices.json
 """
 BUS = """\
 <busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
@@ -162,6 +164,9 @@ def test_airscan_finds_a_shared_scanner_by_itself(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     (theirs,) = direct(tmp_path, GLASS, "--size", "101.6x127mm")
     assert same(Image.open(tmp_path / "page.pnm"), theirs)
+    listed = json.loads((tmp_path / "devices.json").read_text())["devices"]
+    ways = {each["id"]: sorted(way.partition(":")[0] for way in each["also"]) for each in listed}
+    assert ways == {"virtual:adf": ["escl", "sane"], "virtual:flatbed": []}, "GLASS itself is not listed"
 
 
 # -- PyPI's three ----------------------------------------------------------------------------------------------------
