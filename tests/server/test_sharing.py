@@ -429,6 +429,45 @@ def test_a_scanner_is_found_in_another_network_namespace_and_scanned_from_there(
     assert (tmp_path / "page.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
+TELL = """
+import sys
+from dwtsvc.server.airscan.announce import Announcement, Announcer
+announcers = []
+for host in sys.argv[1:]:
+    record = (("ty", "Acme"), ("uuid", f"00000000-0000-0000-0000-{len(announcers):012}"))
+    announcers.append(Announcer(host, f"acme-{len(announcers)}"))
+    told = Announcement(instance=f"Acme at {host}", port=9, encrypted=False, record=record)
+    announcers[-1].tell([told])
+print("told", flush=True)
+sys.stdin.read()
+for each in announcers:
+    each.close()
+"""
+LOOK = """
+from dwtsvc.devices.esclfind import browse
+for each in browse(10.0, frozenset(["nobody, so all the time is waited"])):
+    print(each.announced)
+"""
+
+
+def test_what_is_shared_on_this_machine_only_is_not_announced_to_others_that_ask() -> None:
+    """Linux gives each socket what any program of the machine has joined, so the question of another one comes in."""
+    with namespaces() as (inside, outside):
+        python = [sys.executable, "-c"]
+        command = ["ip", "netns", "exec", inside, *python, TELL, "127.0.0.1", "10.77.77.1"]
+        telling = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert telling.stdin and telling.stdout
+        with telling:
+            assert telling.stdout.readline() == "told\n"
+            found = {}
+            for place in (inside, outside):
+                command = ["ip", "netns", "exec", place, *python, LOOK]
+                ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
+                found[place] = sorted(ran.stdout.splitlines())
+            telling.stdin.close()
+    assert found == {inside: ["Acme at 10.77.77.1", "Acme at 127.0.0.1"], outside: ["Acme at 10.77.77.1"]}
+
+
 @contextlib.contextmanager
 def namespaces() -> Iterator[tuple[str, str]]:
     """Two networks with a cable between them, 10.77.77.1 and .2."""

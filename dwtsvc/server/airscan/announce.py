@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
+import sys
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 WITHIN = 10.0  # seconds for all announcements; one takes two
+# Linux' numbers, for which Python has no names. Unless they are off, a socket is given what any program of the machine
+# has joined: questions from another network, which would be answered there.
+_MULTICAST_ALL = ((socket.IPPROTO_IP, 49), (socket.IPPROTO_IPV6, 29))
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +47,15 @@ class Announcer:
         version = IPVersion.V6Only if ":" in host else IPVersion.V4Only
         self._host, self._server = host, f"{name}.local."
         self._zeroconf = Zeroconf(interfaces=[host], ip_version=version)
+        self._hear_that_network_only()
         self._told: dict[Announcement, Any] = {}
+
+    def _hear_that_network_only(self) -> None:
+        if sys.platform == "linux":
+            for reader in self._zeroconf.engine.readers:
+                for level, option in _MULTICAST_ALL:
+                    with contextlib.suppress(OSError):  # a socket has one of the two
+                        reader.sock.setsockopt(level, option, 0)
 
     def tell(self, wanted: Iterable[Announcement]) -> None:
         """Announce these, and take back what was announced and is not among them."""
