@@ -182,6 +182,25 @@ def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
     assert asyncio.run(main()) == shared
 
 
+def test_sharing_without_a_scanner_is_told_until_there_is_one(tmp_path: Path) -> None:
+    async def main() -> list[list[str]]:
+        settings = Settings(share="192.0.2.1")
+        service = Service(settings, Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
+        made = Sharing(service)
+        told = [made.warnings()]
+        try:
+            for wanted in ([], [device("virtual:adf", True)], []):
+                await made._offer(OWN, wanted)
+                told.append(made.warnings())
+        finally:
+            service.bridge.close()
+        return told
+
+    silent, none, some, none_again = asyncio.run(main())
+    assert silent == some == [] and none == none_again
+    assert len(none) == 1 and "none of its own" in none[0] and "share_devices" in none[0]
+
+
 def test_a_fault_on_the_way_to_listening_does_not_keep_the_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from time import monotonic
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN = 300.0  # seconds between two looks for scanners; some are woken by it
 TRY_AGAIN = 5.0  # seconds after which what failed is tried again: a network that is not there yet, a scanner in use
+_NONE = "No scanner is shared: this machine has none of its own; others, also virtual ones, are named in share_devices"
 # Ways to scanners that offer themselves in the network already. Two machines that share would pass such a one on to
 # each other for ever, each time under another name.
 _OF_THE_NETWORK = ("escl:", "sane:airscan:", "sane:escl:", "sane:net:")
@@ -64,6 +65,7 @@ class Sharing:
         self._listener: Listener | None = None
         self._announcer: Announcer | None = None
         self._announced: frozenset[str] = frozenset()  # UUIDs
+        self._none_of_its_own = False
         self._task: asyncio.Task[None] | None = None
         self._fault = ""
 
@@ -112,6 +114,7 @@ class Sharing:
     def warnings(self) -> list[str]:
         """Why something that should be shared is not."""
         told = [f"No scanner is shared: {self._fault}"] if self._fault else []
+        told += [_NONE] if self._none_of_its_own else []
         return told + [f"{device} is not shared: {why}" for device, why in self._failed.items()]
 
     def _doors(self) -> list[Door]:
@@ -226,6 +229,17 @@ class Sharing:
         self._failed = failed
         self._scanners.clear()  # nothing is awaited between these two, so no request finds it empty
         self._scanners.update(made)
+        self._log_changes(before.keys(), {orders.offer.device.id for orders in made.values()})
+
+    def _log_changes(self, before: Set[str], now: Set[str]) -> None:
+        for name in sorted(now - before):
+            _log.info("%s is shared", name)
+        for name in sorted(before - now):
+            _log.info("%s is shared no longer", name)
+        none = not now and not self._failed
+        if none and not self._none_of_its_own:
+            _log.warning(_NONE)
+        self._none_of_its_own = none
 
     async def _orders(self, own: UUID, device: Device) -> Orders:
         """Raises what the device reports, and BadArguments for what is never shared."""
