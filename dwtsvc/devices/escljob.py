@@ -12,8 +12,8 @@ from dwtsvc.devices import escldoc
 from dwtsvc.devices.driver import Frame, PageEnd, Strip
 from dwtsvc.devices.esclhttp import NEVER, Answer, Link, Waiting, patiently, retry_after
 from dwtsvc.devices.esclrefusal import EMPTY, accepted, check_feeder, feeder_empty, no_right, refusal
-from dwtsvc.errors import BadInput, Cancelled, DeviceTimeout, DriverError, DwtsvcError, ScannerBusy
-from dwtsvc.esclxml import Status, Ticket
+from dwtsvc.errors import BadInput, Cancelled, DeviceLost, DeviceTimeout, DriverError, DwtsvcError, ScannerBusy
+from dwtsvc.esclxml import JobStatus, Status, Ticket
 from dwtsvc.model import Source
 
 
@@ -102,6 +102,8 @@ class Jobs:
                         yield frame
                     return
                 status, wait = response.status_code, retry_after(response.headers, self._limits.wait)
+            if status == 410:
+                self._explain_gone(job, cancelled)
             if status in (404, 410):
                 return
             if status != 503:
@@ -122,11 +124,20 @@ class Jobs:
             raise feeder_empty(told.feeder)
         return told
 
+    def _explain_gone(self, job: str, cancelled: Waiting) -> None:
+        """Raise unless the scanner can tell how the job ended: it was started anew, and pages may be missing."""
+        if self._mine(job, self.status(cancelled)) is None:
+            raise DeviceLost(
+                f"{self._link.name} knows the scan no more",
+                why="410 in answer to NextDocument",
+                hint="It may have been started anew; pages may be missing. Scan again.",
+            )
+
     def _explain_end(self, job: str, source: Source, pages: int, cancelled: Waiting) -> None:
         """After the last document: raise unless the job ended well."""
         told = self.status(cancelled) if pages else self._explain(404, source, cancelled)
         check_feeder(told.feeder)
-        mine = next((each for each in told.jobs if each.path and _is(job, each.path)), None)
+        mine = self._mine(job, told)
         if mine and mine.state == "Canceled":
             raise Cancelled("The scan was cancelled at the scanner", why=", ".join(mine.reasons))
         if mine and mine.state == "Aborted":
@@ -135,6 +146,9 @@ class Jobs:
             if source is not Source.FLATBED:
                 raise feeder_empty("no document")
             raise DriverError("The scanner sent no page", why="404 in answer to NextDocument", hint="Scan again.")
+
+    def _mine(self, job: str, told: Status) -> JobStatus | None:
+        return next((each for each in told.jobs if each.path and _is(job, each.path)), None)
 
     def status(self, cancelled: Waiting) -> Status:
         """How the scanner is. A status that cannot be had explains nothing, and is no error of its own."""

@@ -26,6 +26,7 @@ from dwtsvc.errors import (
     BadArguments,
     Cancelled,
     CoverOpen,
+    DeviceLost,
     DriverError,
     FeederEmpty,
     MultiFeed,
@@ -36,7 +37,7 @@ from dwtsvc.errors import (
 from dwtsvc.model import Area, Device, Encoding, Mode, ScanRequest, Source
 
 from .conformance import Page, collected, decoded
-from .esclserver import UUID, FakeScanner, Setup
+from .esclserver import UUID, FakeScanner, Request, Setup
 
 QUICK = Limits(connect=2, silence=5, answer=5, busy=5, ready=5, wait=0.05)
 
@@ -172,6 +173,23 @@ def test_an_empty_feeder_is_told_as_such(driver: EsclDriver, status: int) -> Non
             scan(driver, scanner.url)
         assert len(scan(driver, scanner.url, source=Source.AUTO)) == 1
         assert scanner.idle
+
+
+def test_a_scanner_that_was_started_anew_in_the_middle_of_a_stack_does_not_seem_to_have_finished_it(
+    driver: EsclDriver,
+) -> None:
+    def forgetful(request: Request) -> None:
+        scanner = request.scanner
+        if scanner.serial < 2:
+            request.next_document(scanner.job)
+        else:
+            scanner.job = None
+            request.answer(410)
+
+    with FakeScanner(Setup(hooks={"NextDocument": forgetful})) as scanner:
+        with pytest.raises(DeviceLost, match="knows the scan no more"):
+            scan(driver, scanner.url)
+        assert scanner.serial == 2
 
 
 def test_a_fault_on_the_glass_is_not_blamed_on_an_empty_feeder(driver: EsclDriver) -> None:

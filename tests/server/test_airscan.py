@@ -206,9 +206,9 @@ def test_what_a_client_scans_is_not_told_to_another_nor_given_to_it(shared: Shar
     with shared.client() as mine, shared.client("127.0.0.9") as theirs:
         job = begun(mine, order(Source.FLATBED))
         assert job.rpartition("/")[2].encode() not in theirs.get("/ScannerStatus").content
-        assert theirs.get(f"{job}/NextDocument").status_code == 404
-        assert theirs.get(f"{job}/ScanImageInfo").status_code == 404
-        assert theirs.delete(job).status_code == 404
+        assert theirs.get(f"{job}/NextDocument").status_code == 410
+        assert theirs.get(f"{job}/ScanImageInfo").status_code == 410
+        assert theirs.delete(job).status_code == 410
         assert mine.get(f"{job}/NextDocument").status_code == 200
 
 
@@ -327,8 +327,8 @@ def test_the_size_of_a_page_is_told_before_and_after_the_scan(shared: Shared) ->
         ("GET", "/nobody/eSCL/ScannerStatus", 404),
         ("GET", "/api/server/version", 404),
         ("GET", "/eSCL/../../etc/passwd", 404),
-        ("GET", "/eSCL/ScanJobs/4e2eb0a5-8cbc-4c78-8b1e-b8a0e2b1b5a1/NextDocument", 404),
-        ("DELETE", "/eSCL/ScanJobs/4e2eb0a5-8cbc-4c78-8b1e-b8a0e2b1b5a1", 404),
+        ("GET", "/eSCL/ScanJobs/4e2eb0a5-8cbc-4c78-8b1e-b8a0e2b1b5a1/NextDocument", 410),
+        ("DELETE", "/eSCL/ScanJobs/4e2eb0a5-8cbc-4c78-8b1e-b8a0e2b1b5a1", 410),
         ("POST", "/eSCL/ScannerCapabilities", 404),
         ("PATCH", "/eSCL/ScanJobs", 404),
         ("GET", "/favicon.ico", 200),

@@ -237,7 +237,7 @@ def test_orders_outlive_another_look_and_a_scanner_that_is_not_listed_for_a_whil
             await made._offer(OWN, [replace(first, also=("escl:of-ours",))])
             assert list(made._scanners.values()) == [orders]
             await made._offer(OWN, [replace(first, id="virtual:adf"), first])
-            face = Face(service.bridge, made._scanners)
+            face = Face(service.bridge, made._scanners, lambda: True)
             assert face._first(["ScanJobs", order.held.uid]) is orders is not face._first([])
             await made._offer(OWN, [])
             assert list(made._scanners.values()) == [orders]
@@ -248,6 +248,48 @@ def test_orders_outlive_another_look_and_a_scanner_that_is_not_listed_for_a_whil
             await service.stop()
 
     asyncio.run(main())
+
+
+class Visit:
+    """A request for one of its addresses."""
+
+    method, host, scheme, client = "GET", "desk", "http", "192.0.2.7"
+
+    def __init__(self, path: str) -> None:
+        self.path, self.sent = path, list[dict[str, Any]]()
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    async def receive(self) -> Any:
+        raise AssertionError("nobody asked")
+
+    async def body(self, most: int) -> bytes:
+        raise AssertionError("nobody asked")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/eSCL/ScannerStatus", 503), ("/acme/eSCL/ScanJobs/1/NextDocument", 503), ("/acme", 404), ("/", 200)],
+)
+def test_until_the_scanners_were_looked_for_clients_are_told_to_come_again(
+    tmp_path: Path, path: str, status: int
+) -> None:
+    """Or an order of before a restart would seem to be at its end, and a scanner of before to be gone."""
+
+    async def ask(ready: bool) -> dict[str, Any]:
+        service = Service(Settings(share="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
+        visit = Visit(path)
+        try:
+            await Face(service.bridge, {}, lambda: ready)(visit)
+        finally:
+            service.bridge.close()
+        return visit.sent[0]
+
+    head = asyncio.run(ask(False))
+    assert head["status"] == status
+    assert (status == 503) == any(name == b"retry-after" for name, _ in head["headers"])
+    assert asyncio.run(ask(True))["status"] == (404 if status == 503 else status)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,11 +49,13 @@ class Visit(Protocol):
 
 
 class Face:
-    """Answers requests. `scanners` are the orders of each shared scanner by its slug, the first one at `/eSCL` too."""
+    """Answers requests. `scanners` are the orders of each shared scanner by its slug, the first one at `/eSCL` too;
+    `ready` is whether they were looked for."""
 
-    def __init__(self, bridge: Bridge, scanners: Mapping[str, Orders]) -> None:
+    def __init__(self, bridge: Bridge, scanners: Mapping[str, Orders], ready: Callable[[], bool]) -> None:
         self._bridge = bridge
         self._scanners = scanners
+        self._ready = ready
         self._icon = (WEB / "favicon.ico").read_bytes()
 
     async def __call__(self, visit: Visit) -> None:
@@ -75,6 +77,8 @@ class Face:
                 await self._scanner(visit, self._first(rest), "/eSCL", rest)
             case _, [slug, "eSCL", *rest] if slug in self._scanners:
                 await self._scanner(visit, self._scanners[slug], f"/{slug}/eSCL", rest)
+            case _, ["eSCL", *_] | [_, "eSCL", *_] if not self._ready():
+                raise ScannerBusy("The scanners are being looked for", hint="Ask again.")
             case _:
                 raise UnknownItem("There is nothing at this address")
 

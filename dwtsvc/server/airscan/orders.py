@@ -16,11 +16,11 @@ from dwtsvc.errors import (
     CoverOpen,
     DwtsvcError,
     FeederEmpty,
+    JobDeleted,
     MultiFeed,
     PaperJam,
     ScannerBusy,
     TooMany,
-    UnknownJob,
 )
 from dwtsvc.esclxml import PDF, JobStatus, Ticket
 from dwtsvc.formats import PageEncoder
@@ -129,10 +129,11 @@ class Orders:
         return uid.lower() in self._orders
 
     def find(self, client: str, uid: str) -> Order:
-        """Raises UnknownJob, also for somebody else's."""
+        """Raises JobDeleted, also for somebody else's and for one of a service before this. Its status is not 404, by
+        which clients understand that they have all pages."""
         order = self._orders.get(uid.lower())
         if order is None or order.client != client:
-            raise UnknownJob("There is no such job")
+            raise JobDeleted("There is no such job")
         return order
 
     async def begin(self, ticket: Ticket, client: str) -> Order:

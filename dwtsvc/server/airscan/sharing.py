@@ -65,6 +65,7 @@ class Sharing:
         self._listener: Listener | None = None
         self._announcer: Announcer | None = None
         self._announced: frozenset[str] = frozenset()  # UUIDs
+        self._looked = False
         self._none_of_its_own = False
         self._task: asyncio.Task[None] | None = None
         self._fault = ""
@@ -180,7 +181,7 @@ class Sharing:
             return False
         allow = self._service.settings.share_allow
         networks = tuple(map(ip_network, allow)) if allow else await self._service.bridge.run(around, self.host)
-        gate = Gate(Face(self._service.bridge, self._scanners), Allowed(networks))
+        gate = Gate(Face(self._service.bridge, self._scanners, lambda: self._looked), Allowed(networks))
         await listener.serve(gate)
         self._listener, self._fault = listener, ""
         _log.info("Scanners are shared at %s with %s", plain.url, ", ".join(map(str, networks)))
@@ -226,7 +227,7 @@ class Sharing:
                 made.setdefault(orders.offer.slug, orders)
         for name in failed.keys() - self._failed.keys():
             _log.warning("%s is not shared: %s", name, failed[name])
-        self._failed = failed
+        self._failed, self._looked = failed, True
         self._scanners.clear()  # nothing is awaited between these two, so no request finds it empty
         self._scanners.update(made)
         self._log_changes(before.keys(), {orders.offer.device.id for orders in made.values()})
