@@ -156,8 +156,8 @@ class _Known(NamedTuple):
 
 
 def _growing(settings: Settings, paths: Paths, wait: float) -> Iterator[_Known]:
-    """The scanners and the drivers' errors, first none, then as they are at each one more, and last when every driver
-    has written down what tells that two of them are one."""
+    """The scanners and the drivers' errors: first none, then as they are whenever there is one more, and last when
+    every driver has written down what tells that two of them are one."""
     from dwtsvc.devices import discover
     from dwtsvc.errors import DriverError
 

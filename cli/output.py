@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+NARROW = 12  # characters that a column of a table gets at least, if it has so many
 
 
 def say(text: str) -> None:
@@ -42,22 +47,36 @@ def growing_table(headings: list[str]) -> Iterator[Callable[..., None]]:
     if not sys.stdout.isatty():
         yield _say_rows
         return
-    from rich import box
     from rich.console import Console, Group
     from rich.live import Live
-    from rich.table import Table
 
     def show(rows: list[list[str]], note: str = "") -> None:
-        drawn = Table(*headings, box=box.SIMPLE_HEAD)
-        # The names that the first column has are copied: they get their width before the others get theirs.
-        drawn.columns[0].min_width = min(max((len(row[0]) for row in rows), default=0), live.console.width - 2)
-        drawn.columns[0].overflow = "fold"
-        for row in rows:
-            drawn.add_row(*row)
+        drawn = _drawn(headings, rows, live.console.width)
         live.update(Group(drawn, note) if note else drawn, refresh=True)
 
     with Live(console=Console(), auto_refresh=False) as live:
         yield show
+
+
+def _drawn(headings: list[str], rows: list[list[str]], width: int) -> RenderableType:
+    """A table with the first column whole, for its names are copied; where that leaves the others too little room, the
+    others beneath it. What scanners, files and web sites say is text to rich, never markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = (
+        [[heading, *cells] for heading, cells in zip(headings, zip(*rows, strict=True), strict=True)] if rows else []
+    )
+    names, *others = (max(map(len, column)) for column in columns) if rows else [0]
+    if names + sum(min(each, NARROW) for each in others) + 3 * len(headings) + 1 > width:
+        lines = (f"{row[0]}\n      {', '.join(filter(None, row[1:]))}" for row in rows)
+        return Text("\n".join(lines), overflow="fold")
+    drawn = Table(*headings, box=box.SIMPLE_HEAD)
+    drawn.columns[0].no_wrap = True
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
 
 
 def _say_rows(rows: list[list[str]], note: str = "") -> None:
