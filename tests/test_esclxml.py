@@ -70,7 +70,7 @@ def test_a_description_survives_the_way_into_a_document_and_back() -> None:
 
 
 def test_a_status_survives_the_way_into_a_document_and_back() -> None:
-    job = JobStatus(path="/eSCL/ScanJobs/1", state="Canceled", reasons=("JobCanceledByUser",), completed=2)
+    job = JobStatus(path="/eSCL/ScanJobs/1", state="Canceled", reasons=("JobCanceledByUser",), completed=2, age=7)
     told = Status(state="Idle", feeder="ScannerAdfJam", jobs=(job,), version="2.63")
     assert esclxml.status(esclxml.status_document(told)) == told
     assert esclxml.status(esclxml.status_document(Status(state="Idle"))) == Status(state="Idle")
@@ -78,13 +78,13 @@ def test_a_status_survives_the_way_into_a_document_and_back() -> None:
 
 @given(
     source=st.sampled_from([Source.FLATBED, Source.FEEDER, Source.DUPLEX]),
-    mode=st.sampled_from([Mode.COLOR, Mode.GRAY, Mode.LINEART]),
-    resolution=st.integers(1, 19200),
+    mode=st.sampled_from(Mode),
+    resolution=st.none() | st.integers(1, 19200),
     units=st.tuples(st.integers(0, 2000), st.integers(0, 2000), st.integers(1, 3000), st.integers(1, 3000)),
     brightness=st.none() | st.integers(-1000, 1000),
 )
 def test_a_ticket_survives_the_way_into_a_document_and_back(
-    source: Source, mode: Mode, resolution: int, units: tuple[int, int, int, int], brightness: int | None
+    source: Source, mode: Mode, resolution: int | None, units: tuple[int, int, int, int], brightness: int | None
 ) -> None:
     left, top, width, height = (each / esclxml.UNITS for each in units)
     asked = Ticket(
@@ -116,8 +116,8 @@ def test_profiles_by_reference_ranges_and_unsaid_duplex_are_understood() -> None
         b"<ScanSettings><XResolution>99999999</XResolution><Brightness>bright</Brightness></ScanSettings>",
     ],
 )
-def test_what_settings_leave_out_or_get_wrong_has_a_default(settings: bytes) -> None:
-    assert esclxml.ticket(settings) == Ticket(source=Source.FLATBED, mode=Mode.COLOR, resolution=300, format=JPEG)
+def test_what_settings_leave_out_or_get_wrong_has_a_default_or_is_left_to_the_scanner(settings: bytes) -> None:
+    assert esclxml.ticket(settings) == Ticket(source=Source.FLATBED, mode=Mode.AUTO, resolution=None, format=JPEG)
 
 
 def test_a_colour_mode_that_nobody_knows_is_refused() -> None:

@@ -193,6 +193,7 @@ def status(document: bytes) -> Status:
             reasons=tuple(clean(reason.text) for reason in _all(each, "JobStateReason")),
             completed=_number(each, "ImagesCompleted", 1 << 30) or 0,
             waiting=_number(each, "ImagesToTransfer", 1 << 30) or 0,
+            age=_number(each, "Age", 1 << 30) or 0,
         )
         for each in _all(tree, "JobInfo")
     )
@@ -205,18 +206,22 @@ def status(document: bytes) -> Status:
 
 
 def ticket(document: bytes) -> Ticket:
-    """What ScanSettings ask for; what they leave out is flatbed, colour, 300 dpi, JPEG, everything. Raises BadInput."""
+    """What ScanSettings ask for. Raises BadInput.
+
+    What they leave out is the glass, JPEG, everything, and any mode and resolution: not all scanners have 300 dpi.
+    """
     tree = parse(document, "ScanSettings")
     source = Source.FLATBED
     if "feeder" in (_text(tree, "InputSource") or "").lower():
         source = Source.DUPLEX if clean(_text(tree, "Duplex")).lower() in ("true", "1") else Source.FEEDER
-    mode = MODES.get(clean(_text(tree, "ColorMode")) or "RGB24")
+    word = clean(_text(tree, "ColorMode"))
+    mode = MODES.get(word) if word else Mode.AUTO
     if mode is None:
-        raise _bad(f"the colour mode '{clean(_text(tree, 'ColorMode'))}' is not known")
+        raise _bad(f"the colour mode '{word}' is not known")
     return Ticket(
         source=source,
         mode=mode,
-        resolution=_number(tree, "XResolution", MOST_DPI) or 300,
+        resolution=_number(tree, "XResolution", MOST_DPI) or None,
         format=clean(_text(tree, "DocumentFormatExt") or _text(tree, "DocumentFormat")).lower() or JPEG,
         area=_area(tree),
         tunings=tuple((name, value) for name, word in TUNINGS.items() if (value := _signed(tree, word)) is not None),

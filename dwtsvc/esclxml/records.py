@@ -72,6 +72,7 @@ class JobStatus:
     reasons: tuple[str, ...] = ()
     completed: int = 0
     waiting: int = 0  # pages that are there and were not fetched
+    age: int = 0  # seconds since something last happened to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +87,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """ScanSettings: what is asked of a scanner. `format` is a MIME type; tunings are (key of TUNINGS, number)."""
+    """ScanSettings: what is asked of a scanner. `format` is a MIME type; tunings are (key of TUNINGS, number).
+
+    The mode AUTO and the resolution None leave it to the scanner.
+    """
 
     source: Source
     mode: Mode
-    resolution: int
+    resolution: int | None
     format: str
     area: Area | None = None
     tunings: tuple[tuple[str, int], ...] = ()

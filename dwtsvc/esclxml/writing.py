@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from dwtsvc.esclxml.records import TUNINGS, UNITS, VERSION, WORDS, Description, Input, Status, Ticket
-from dwtsvc.model import Range, Source
+from dwtsvc.model import Mode, Range, Source
 
 SCAN = "http://schemas.hp.com/imaging/escl/2011/05/03"
 PWG = "http://www.pwg.org/schemas/2010/12/sm"
@@ -28,13 +28,10 @@ def description_document(told: Description) -> bytes:
     for word, url in (("AdminURI", told.admin_url), ("IconURI", told.icon_url)):
         if url:
             _add(tree, SCAN, word, url)
-    feeder = None
     for each in told.inputs:
         if each.source is Source.FLATBED:
             _add_input(_add(tree, SCAN, "Platen"), "PlatenInputCaps", each)
-            continue
-        feeder = _add(tree, SCAN, "Adf") if feeder is None else feeder
-        _add_input(feeder, "AdfDuplexInputCaps" if each.source is Source.DUPLEX else "AdfSimplexInputCaps", each)
+    _add_feeder(tree, [each for each in told.inputs if each.source is not Source.FLATBED])
     for tuning in told.tunings:
         limits = _add(tree, SCAN, TUNINGS[tuning.name] + "Support")
         for word, value in zip(
@@ -42,6 +39,17 @@ def description_document(told: Description) -> bytes:
         ):
             _add(limits, SCAN, word, value)
     return _bytes(tree)
+
+
+def _add_feeder(tree: Element, told: list[Input]) -> None:
+    if not told:
+        return
+    feeder = _add(tree, SCAN, "Adf")
+    for each in told:
+        _add_input(feeder, "AdfDuplexInputCaps" if each.source is Source.DUPLEX else "AdfSimplexInputCaps", each)
+    options = _add(feeder, SCAN, "AdfOptions")  # empty too: one client takes no feeder without
+    if any(each.source is Source.DUPLEX for each in told):
+        _add(options, SCAN, "AdfOption", "Duplex")
 
 
 def _add_input(parent: Element, name: str, told: Input) -> None:
@@ -92,11 +100,12 @@ def status_document(told: Status) -> bytes:
     _add(tree, PWG, "State", told.state)
     if told.feeder:
         _add(tree, SCAN, "AdfState", told.feeder)
-    jobs = _add(tree, SCAN, "Jobs") if told.jobs else tree
+    jobs = _add(tree, SCAN, "Jobs")
     for each in told.jobs:
         info = _add(jobs, SCAN, "JobInfo")
         _add(info, PWG, "JobUri", each.path)
         _add(info, PWG, "JobUuid", each.path.rpartition("/")[2])
+        _add(info, SCAN, "Age", each.age)
         _add(info, PWG, "ImagesCompleted", each.completed)
         _add(info, PWG, "ImagesToTransfer", each.waiting)
         _add(info, PWG, "JobState", each.state)
@@ -139,11 +148,12 @@ def _settings(asked: Ticket) -> Element:
         for word, value in (*area, ("Width", asked.area.width), ("Height", asked.area.height)):
             _add(region, PWG, word, round(value * UNITS))
     _add(tree, PWG, "InputSource", "Platen" if asked.source is Source.FLATBED else "Feeder")
-    _add(tree, SCAN, "ColorMode", WORDS[asked.mode])
+    if asked.mode is not Mode.AUTO:
+        _add(tree, SCAN, "ColorMode", WORDS[asked.mode])
     _add(tree, PWG, "DocumentFormat", asked.format)
     _add(tree, SCAN, "DocumentFormatExt", asked.format)
-    _add(tree, SCAN, "XResolution", asked.resolution)
-    _add(tree, SCAN, "YResolution", asked.resolution)
+    for axis in ("XResolution", "YResolution") if asked.resolution else ():
+        _add(tree, SCAN, axis, asked.resolution)
     if asked.source is not Source.FLATBED:
         _add(tree, SCAN, "Duplex", "true" if asked.source is Source.DUPLEX else "false")
     for name, number in asked.tunings:

@@ -44,9 +44,9 @@ def play(tmp_path: Path) -> Callable[[str, Scene], None]:
     return lambda device, scene: asyncio.run(main(device, scene))
 
 
-async def fetched(orders: Orders, order: Order) -> int:
+async def fetched(orders: Orders, order: Order, wait: float = 60.0) -> int:
     """The size of the next document, taken; 0 at the end."""
-    async with orders.next_document(order) as document:
+    async with orders.next_document(order, wait) as document:
         if document is None:
             return 0
         size = len(document.read(document.size))
@@ -106,15 +106,11 @@ def test_orders_that_still_wait_for_the_scanner_count_among_those_of_a_client(
     play("virtual:adf?pages=1", scene)
 
 
-def test_a_page_that_takes_long_is_asked_for_again(
-    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_takes_long_is_asked_for_again(play: Callable[[str, Scene], None]) -> None:
     async def scene(service: Service, orders: Orders) -> None:
         order = await orders.begin(TICKET, "a")
-        monkeypatch.setattr(module, "PAGE_WAIT", 0.01)
         with pytest.raises(ScannerBusy):
-            await fetched(orders, order)
-        monkeypatch.setattr(module, "PAGE_WAIT", 60.0)
+            await fetched(orders, order, wait=0.01)
         assert await fetched(orders, order)
         assert await fetched(orders, order) == 0
 

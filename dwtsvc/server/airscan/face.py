@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dwtsvc import esclxml
 from dwtsvc.errors import BadArguments, BadInput, DwtsvcError, FeederEmpty, ScannerBusy, TooMany, UnknownItem
 from dwtsvc.server import faults
-from dwtsvc.server.airscan.orders import PIECE, Document, Order, Orders
+from dwtsvc.server.airscan.orders import PIECE, Document, Order, Orders, page_wait
 from dwtsvc.server.gate import headers
 from dwtsvc.server.pages import WEB
 from dwtsvc.server.rest import waiting
@@ -33,11 +33,12 @@ LOCATION = Name(b"Location")
 
 
 class Visit(Protocol):
-    """A request that passed the gate; `host` is what the client calls us, `client` its address."""
+    """A request that passed the gate; `host` is what the client calls us, `agent` itself, `client` its address."""
 
     method: str
     path: str
     host: str
+    agent: str
     scheme: str
     client: str
 
@@ -68,10 +69,11 @@ class Face:
             await refuse(visit, error)
 
     async def _answer(self, visit: Visit) -> None:
-        match visit.method, visit.path.strip("/").split("/"):
-            case "GET", [""]:
+        parts = [part for part in visit.path.split("/") if part]  # some clients join them with two strokes
+        match visit.method, parts:
+            case "GET" | "HEAD", []:
                 await say(visit, 200, self._welcome(), "text/plain; charset=utf-8")
-            case "GET", ["favicon.ico"]:
+            case "GET" | "HEAD", ["favicon.ico"]:
                 await say(visit, 200, self._icon, "image/vnd.microsoft.icon")
             case _, ["eSCL", *rest] if self._scanners:
                 await self._scanner(visit, self._first(rest), "/eSCL", rest)
@@ -94,10 +96,10 @@ class Face:
 
     async def _scanner(self, visit: Visit, orders: Orders, base: str, rest: list[str]) -> None:
         match visit.method, rest:
-            case "GET", ["ScannerCapabilities"]:
+            case "GET" | "HEAD", ["ScannerCapabilities"]:
                 told = orders.offer.description(f"{visit.scheme}://{visit.host}")
                 await say(visit, 200, esclxml.description_document(told), XML)
-            case "GET", ["ScannerStatus"]:
+            case "GET" | "HEAD", ["ScannerStatus"]:
                 await say(visit, 200, esclxml.status_document(_status(orders, visit.client, base)), XML)
             case "POST", ["ScanJobs"]:
                 await self._begin(visit, orders, base)
@@ -123,7 +125,7 @@ class Face:
                 await waiting.while_there(visit, self._next(visit, orders, order))
             case "GET", ["ScanImageInfo"]:
                 await say(visit, 200, _image_info(order, base), XML)
-            case "DELETE", []:
+            case "DELETE", [] if not order.over:  # one client takes only 404 for the end of what has ended
                 orders.end(order)
                 await say(visit, 200, b"", "")
             case _:
@@ -131,7 +133,7 @@ class Face:
 
     async def _next(self, visit: Visit, orders: Orders, order: Order) -> None:
         """The next document. A client that leaves before its end cancels this, and gets the same one again."""
-        async with orders.next_document(order) as document:
+        async with orders.next_document(order, page_wait(visit.agent)) as document:
             await self._send(visit, document)
 
     async def _send(self, visit: Visit, document: Document | None) -> None:

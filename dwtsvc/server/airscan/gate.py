@@ -35,9 +35,12 @@ class Request:
         self.scheme: str = scope["scheme"]
         self.receive, self.send = receive, send
         self.head: dict[bytes, bytes] = dict(scope["headers"])
-        self.host = self.head.get(b"host", b"").decode("latin-1").lower()
+        self.host, self.agent = self._word(b"host"), self._word(b"user-agent")
         address = plain((scope.get("client") or ("", 0))[0])
         self.client = str(address) if address else ""
+
+    def _word(self, field: bytes) -> str:
+        return self.head.get(field, b"").decode("latin-1").lower()
 
     async def body(self, most: int) -> bytes:
         """The whole body. Raises TooLarge, and BadArguments where the client left in the middle of it."""

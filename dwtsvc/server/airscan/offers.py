@@ -46,6 +46,7 @@ class Offer:
         return Description(
             vendor=self.device.vendor,
             model=self.device.model or self.device.id,
+            serial=self.uuid,  # some clients take no scanner without; the device's own is nobody's business
             uuid=self.uuid,
             inputs=tuple(_inputs(self.capabilities)),
             admin_url=f"{url}/",
@@ -78,7 +79,7 @@ class Offer:
         if ticket.format not in FORMATS:
             raise BadArguments(f"There is no format '{ticket.format}'", hint=f"Choose one of: {', '.join(FORMATS)}.")
         at = self.capabilities.for_source(self._source(ticket.source))
-        if ticket.mode not in at.modes:
+        if ticket.mode not in (Mode.AUTO, *at.modes):
             raise BadArguments(f"The scanner has no mode '{ticket.mode}'")
         wish = ScanRequest(
             device=self.device.id,
@@ -100,7 +101,8 @@ class Offer:
         request = self.request(ticket)
         at = self.capabilities.for_source(request.source)
         area = request.area or Area(width=at.max_width, height=at.max_height)
-        width, height = (round(side / MM_PER_INCH * ticket.resolution) for side in (area.width, area.height))
+        dpi = request.resolution or 0  # none is left open
+        width, height = (round(side / MM_PER_INCH * dpi) for side in (area.width, area.height))
         bits = {Mode.COLOR: 24, Mode.GRAY: 8}.get(request.mode, 1)
         return width, height, (width * bits + 7) // 8
 

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from dwtsvc.server.service import Service
 
 BUCKET = "airscan "  # and the address of the client
-PATIENCE = 20.0  # seconds that an order waits for the scanner; clients give up on an answer after 30
-PAGE_WAIT = 25.0  # seconds that a client waits for a page before it is told to come again
+PATIENCE = 8.0  # seconds that an order waits for the scanner; some clients give up on an answer after 10
+PAGE_WAIT = 20.0  # seconds that a client waits for a page before it is told to come again, which some do not do
+HASTY_WAIT = 8.0  # such a wait of a client that does come again, and has no patience
+_HASTY = ("okhttp", "ktor")  # libraries of Android, by their User-Agent: 10 seconds where nobody said otherwise
 BUSY_AGAIN = 0.5  # seconds between two looks at a scanner that somebody else has
 TOLD = 5.0  # seconds that the feeder is as a client was told; nobody notices that paper was put in
 MOST_OF_A_CLIENT = 8  # orders that are not fetched, and such that wait for the scanner
@@ -48,6 +50,11 @@ _FEEDER = {
     CoverOpen: "ScannerAdfHatchOpen",
     MultiFeed: "ScannerAdfMultipickDetected",
 }
+
+
+def page_wait(agent: str) -> float:
+    """Seconds that a client may wait for a page; `agent` is its User-Agent in small letters."""
+    return HASTY_WAIT if any(word in agent for word in _HASTY) else PAGE_WAIT
 
 
 @dataclass(slots=True, eq=False)
@@ -71,8 +78,14 @@ class Order:
         """How it is, in eSCL's words; `base` is the path that the client asked under."""
         state, reason = self._words()
         pages = len(self.held.job.pages)
-        path = f"{base}/ScanJobs/{self.held.uid}"
-        return JobStatus(path=path, state=state, reasons=(reason,), completed=pages, waiting=max(pages - self.sent, 0))
+        return JobStatus(
+            path=f"{base}/ScanJobs/{self.held.uid}",
+            state=state,
+            reasons=(reason,),
+            completed=pages,
+            waiting=max(pages - self.sent, 0),
+            age=int(monotonic() - self.held.used),
+        )
 
     def _words(self) -> tuple[str, str]:
         job = self.held.job
@@ -176,8 +189,8 @@ class Orders:
     def _prepare(self, ticket: Ticket, client: str) -> Held:
         settings = self._service.settings
         encoder = PageEncoder(FORMATS[ticket.format], quality=settings.quality)
-        develop = Developer(ticket.mode, encoder, settings.quality, compact=True)
         request = self.offer.request(ticket)
+        develop = Developer(request.mode, encoder, settings.quality, compact=True)
         return self._service.holdings.begin_job(
             BUCKET + client, request, develop, run=False, idle_limit=settings.job_idle, site=True
         )
@@ -224,10 +237,10 @@ class Orders:
             self._feeder = (word, monotonic() + TOLD) if word else ("", 0.0)
 
     @contextlib.asynccontextmanager
-    async def next_document(self, order: Order) -> AsyncIterator[Document | None]:
+    async def next_document(self, order: Order, wait: float = PAGE_WAIT) -> AsyncIterator[Document | None]:
         """The next document of an order; None when there are no more. It counts as sent if it was `taken`.
 
-        Raises ScannerBusy when it is not there in `PAGE_WAIT` seconds, JobDeleted, and what ended the job after its
+        Raises ScannerBusy when it is not there in `wait` seconds, JobDeleted, and what ended the job after its
         last good page.
         """
         async with order.lock:
@@ -237,7 +250,7 @@ class Orders:
             self._service.holdings.job(order.held.bucket, order.held.uid)
             await self._let_go(order)
             try:
-                pages = await self._pages(order)
+                pages = await self._pages(order, wait)
             except DwtsvcError as error:
                 if error is order.held.job.error:  # it is told once
                     self._note_feeder(order)  # again: the client asks how the scanner is when it hears this
@@ -268,11 +281,11 @@ class Orders:
             order.gone += 1  # first: nothing is deleted twice when this is cancelled
             await self._service.bridge.run(order.held.job.let_go, order.gone - 1)
 
-    async def _pages(self, order: Order) -> Sequence[PageInfo]:
+    async def _pages(self, order: Order, wait: float) -> Sequence[PageInfo]:
         """The pages of the next document: of a PDF all that are left, when all are there; else one."""
         job, bridge = order.held.job, self._service.bridge
         try:
-            async with asyncio.timeout(PAGE_WAIT):
+            async with asyncio.timeout(wait):
                 if order.ticket.format != PDF:
                     page = await bridge.page(job, order.sent)
                     return [page] if page else []

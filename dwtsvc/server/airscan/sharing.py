@@ -149,13 +149,17 @@ class Sharing:
         """Open what is closed, and offer what is there; whether all went well."""
         if self._listener is None and not await self._listen():
             return False
-        own = await self._service.bridge.run(share_id, self._service.paths.share_id, make=True)
-        assert own is not None
+        own = await self._own()
         if not any(orders.turns.taken for orders in self._scanners.values()):  # or some backends disturb the scan
             await self._offer(own, await self._wanted())
         if self._service.settings.share_announce:
             await self._service.bridge.outside(self._announce, own)
         return not self._failed
+
+    async def _own(self) -> UUID:
+        own = await self._service.bridge.run(share_id, self._service.paths.share_id, make=True)
+        assert own is not None
+        return own
 
     async def _listen(self) -> bool:
         """Listen, and say once why that cannot be: the network may come later."""
@@ -181,7 +185,9 @@ class Sharing:
             return False
         allow = self._service.settings.share_allow
         networks = tuple(map(ip_network, allow)) if allow else await self._service.bridge.run(around, self.host)
-        gate = Gate(Face(self._service.bridge, self._scanners, lambda: self._looked), Allowed(networks))
+        names = [_host_name(await self._own())]  # some clients leave out `.local`
+        face = Face(self._service.bridge, self._scanners, lambda: self._looked)
+        gate = Gate(face, Allowed(networks), names)
         await listener.serve(gate)
         self._listener, self._fault = listener, ""
         _log.info("Scanners are shared at %s with %s", plain.url, ", ".join(map(str, networks)))
@@ -253,7 +259,7 @@ class Sharing:
     def _announce(self, own: UUID) -> None:
         """Blocking. Where there is no multicast, scanners are shared by address."""
         try:
-            self._announcer = self._announcer or Announcer(self.host, f"dwtsvc-{own.hex[:8]}")
+            self._announcer = self._announcer or Announcer(self.host, _host_name(own))
             wanted = self._announcements()
             self._announcer.tell(wanted)
             self._announced = frozenset(dict(each.record)["uuid"] for each in wanted)
@@ -273,6 +279,11 @@ class Sharing:
             for orders in self._scanners.values()
             for door in self._doors()
         ]
+
+
+def _host_name(own: UUID) -> str:
+    """By which this machine announces itself, without `.local`."""
+    return f"dwtsvc-{own.hex[:8]}"
 
 
 def _is_private(device: Device) -> bool:
