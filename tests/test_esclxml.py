@@ -69,6 +69,10 @@ def test_a_description_survives_the_way_into_a_document_and_back() -> None:
     assert esclxml.description(esclxml.description_document(TOLD)) == TOLD
 
 
+def test_a_feeder_has_options_though_there_are_none() -> None:
+    assert b"<scan:AdfOptions />" in esclxml.description_document(TOLD)  # esclkt, of ScanBridge, takes none without
+
+
 def test_a_status_survives_the_way_into_a_document_and_back() -> None:
     job = JobStatus(path="/eSCL/ScanJobs/1", state="Canceled", reasons=("JobCanceledByUser",), completed=2, age=7)
     told = Status(state="Idle", feeder="ScannerAdfJam", jobs=(job,), version="2.63")

@@ -100,7 +100,7 @@ def status_document(told: Status) -> bytes:
     _add(tree, PWG, "State", told.state)
     if told.feeder:
         _add(tree, SCAN, "AdfState", told.feeder)
-    jobs = _add(tree, SCAN, "Jobs")
+    jobs = _add(tree, SCAN, "Jobs") if told.jobs else tree  # one client breaks at an empty one
     for each in told.jobs:
         info = _add(jobs, SCAN, "JobInfo")
         _add(info, PWG, "JobUri", each.path)

@@ -187,6 +187,13 @@ def test_a_page_is_deleted_when_its_client_asks_for_the_next(tmp_path: Path) -> 
     assert counts == [3, 2, 1]
 
 
+def test_a_look_at_a_document_does_not_take_it(shared: Shared) -> None:
+    with shared.client() as client:
+        job = begun(client, order(Source.FLATBED))
+        assert client.head(f"{job}/NextDocument").status_code == 404
+        assert len(documents(client, job)) == 1
+
+
 def test_a_document_whose_client_left_in_the_middle_is_sent_again(tmp_path: Path) -> None:
     body = order(format=PNG, dpi=600).replace(b"<pwg:Height>1500<", b"<pwg:Height>3500<")
     with sharing(tmp_path / "home", "virtual:adf?pages=1&noise=1") as shared, shared.client() as client:
@@ -331,6 +338,10 @@ def test_the_size_of_a_page_is_told_before_and_after_the_scan(shared: Shared) ->
         ("DELETE", "/eSCL/ScanJobs/4e2eb0a5-8cbc-4c78-8b1e-b8a0e2b1b5a1", 410),
         ("POST", "/eSCL/ScannerCapabilities", 404),
         ("PATCH", "/eSCL/ScanJobs", 404),
+        ("HEAD", "/eSCL/ScannerCapabilities", 200),
+        ("HEAD", "/eSCL/ScannerStatus", 200),
+        ("HEAD", "/eSCL/ScanJobs", 404),
+        ("GET", "/eSCL//ScannerStatus/", 200),
         ("GET", "/favicon.ico", 200),
         ("GET", "/", 200),
     ],
@@ -459,7 +470,7 @@ def test_web_pages_and_foreign_names_are_refused(shared: Shared, fields: dict[st
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "192.168.7.7:99", "[fe80::1%25eth0]:80", "[::1]", "localhost", "Scanner.local", "scanner.local."],
+    ["127.0.0.1", "192.168.7.7:99", "[fe80::1%25eth0]:80", "[::1]", "localhost", "Scanner.local", "scanner.local.:80"],
 )
 def test_addresses_and_names_that_no_stranger_can_point_here_are_taken(shared: Shared, host: str) -> None:
     assert refused(shared, host=host) == 200

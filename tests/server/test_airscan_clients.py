@@ -251,8 +251,8 @@ def other_app(shared: Shared, url: str) -> list[bytes]:
         return pulled(client, job)
 
 
-def node_hp(shared: Shared, url: str) -> list[bytes]:
-    """node-hp-scan-to writes as HP's own programs do: eSCL's namespace by default, the other one element by element."""
+def like_hp(shared: Shared, url: str) -> list[bytes]:
+    """Programs for HP's scanners (node-hp-scan-to and others): namespaces by default, where they change."""
     named = (
         f'<ScanSettings xmlns="{SCAN}"><Version xmlns="{PWG}">2.63</Version><Intent>Document</Intent>'
         f'<ScanRegions xmlns="{PWG}" xmlns:n0="{PWG}" n0:MustHonor="false"><ScanRegion><Height>1500</Height><Width>1200'
@@ -264,7 +264,6 @@ def node_hp(shared: Shared, url: str) -> list[bytes]:
     )
     with shared.client(url=url) as client:
         job = posted(client, named.encode(), content_type="text/xml")
-        tree(client.get("/ScannerStatus"))
         return pulled(client, job)
 
 
@@ -276,7 +275,7 @@ SCENES: list[Scene] = [
     image_capture,
     mopria,
     other_app,
-    node_hp,
+    like_hp,
 ]
 
 

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from dwtsvc.esclxml import JPEG, Ticket
 from dwtsvc.model import Area, Device, Mode, ScanRequest, Source
 from dwtsvc.paths import Paths
 from dwtsvc.server.airscan import orders as module
+from dwtsvc.server.airscan.face import Face
+from dwtsvc.server.airscan.gate import Request
 from dwtsvc.server.airscan.offers import Offer
 from dwtsvc.server.airscan.orders import Order, Orders
 from dwtsvc.server.service import Service
@@ -115,6 +118,44 @@ def test_a_page_that_takes_long_is_asked_for_again(play: Callable[[str, Scene], 
         assert await fetched(orders, order) == 0
 
     play("virtual:adf?pages=1&slow=1", scene)
+
+
+async def asked(face: Face, path: str, agent: bytes) -> int:
+    """The status that a client of that name gets."""
+    told: list[Any] = []
+    scope = {"method": "GET", "path": path, "scheme": "http", "client": ("127.0.0.1", 1)}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    await face(Request({**scope, "headers": [(b"user-agent", agent)]}, asyncio.Event().wait, send))
+    return int(told[0]["status"])
+
+
+@pytest.mark.parametrize(("agent", "statuses"), [(b"okhttp/4.9.1", {503}), (b"ktor-client", {503}), (b"Other", {200})])
+def test_clients_of_android_are_told_to_come_again_before_they_give_up(
+    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch, agent: bytes, statuses: set[int]
+) -> None:
+    assert max(module.HASTY_WAIT, module.PATIENCE) < 10  # seconds: okhttp, and orders of NAPS2
+    monkeypatch.setattr(module, "HASTY_WAIT", 0.01)
+
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "127.0.0.1")
+        face = Face(service.bridge, {orders.offer.slug: orders})
+        assert await asked(face, f"/eSCL/ScanJobs/{order.held.uid}/NextDocument", agent) in statuses
+
+    play("virtual:adf?pages=1&slow=1", scene)
+
+
+def test_the_age_of_an_order_is_counted_from_when_its_client_last_came(play: Callable[[str, Scene], None]) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "a")
+        order.held.used -= 70
+        assert 70 <= order.status("/eSCL").age < 100
+        await fetched(orders, order)
+        assert order.status("/eSCL").age < 30
+
+    play("virtual:adf?pages=1", scene)
 
 
 def test_a_document_that_was_not_taken_comes_again(play: Callable[[str, Scene], None]) -> None:

@@ -370,6 +370,14 @@ def test_an_order_without_a_place_is_for_the_feeder_of_a_scanner_without_a_glass
     assert offer(surface(Source.FEEDER), surface(Source.FLATBED)).request(ticket).source is Source.FLATBED
 
 
+def test_an_order_that_leaves_mode_and_resolution_open_gets_what_the_scanner_has() -> None:
+    ticket = Ticket(source=Source.FLATBED, mode=Mode.AUTO, resolution=None, format="image/jpeg")
+    made = offer(surface(Source.FLATBED, Mode.GRAY, resolutions=(200, 600)))
+    asked = made.request(ticket)
+    assert (asked.mode, asked.resolution) == (Mode.GRAY, 200)
+    assert made.measure(ticket) == (1654, 2339, 1654)  # 210 x 297 mm at 200 dpi, a byte for each pixel
+
+
 @pytest.mark.parametrize(
     "changed",
     [

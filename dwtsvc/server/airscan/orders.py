@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BUCKET = "airscan "  # and the address of the client
 PATIENCE = 8.0  # seconds that an order waits for the scanner; some clients give up on an answer after 10
-PAGE_WAIT = 20.0  # seconds that a client waits for a page before it is told to come again, which some do not do
+PAGE_WAIT = 25.0  # seconds that a client waits for a page before it is told to come again, which some do not do
 HASTY_WAIT = 8.0  # such a wait of a client that does come again, and has no patience
 _HASTY = ("okhttp", "ktor")  # libraries of Android, by their User-Agent: 10 seconds where nobody said otherwise
 BUSY_AGAIN = 0.5  # seconds between two looks at a scanner that somebody else has
