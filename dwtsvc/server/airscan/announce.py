@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from dwtsvc.server.airscan.hearing import hear_only
+from dwtsvc.server.airscan.networks import around
+
 WITHIN = 10.0  # seconds for all announcements; one takes two
-# Linux' numbers, for which Python has no names. Unless they are off, a socket is given what any program of the machine
-# has joined: questions from another network, which would be answered there.
-_MULTICAST_ALL = ((socket.IPPROTO_IP, 49), (socket.IPPROTO_IPV6, 29))
 
 _log = logging.getLogger(__name__)
 
@@ -51,11 +50,13 @@ class Announcer:
         self._told: dict[Announcement, Any] = {}
 
     def _hear_that_network_only(self) -> None:
-        if sys.platform == "linux":
-            for reader in self._zeroconf.engine.readers:
-                for level, option in _MULTICAST_ALL:
-                    with contextlib.suppress(OSError):  # a socket has one of the two
-                        reader.sock.setsockopt(level, option, 0)
+        address = ip_address(self._host)
+        if sys.platform != "linux" or (address.version == 6 and not address.is_loopback):  # asked from fe80::/10 there
+            return
+        network = next(each for each in around(self._host) if address in each)
+        for reader in self._zeroconf.engine.readers:
+            with contextlib.suppress(OSError):  # then others learn of it whom the listener does not let in
+                hear_only(reader.sock, network)
 
     def tell(self, wanted: Iterable[Announcement]) -> None:
         """Announce these, and take back what was announced and is not among them."""
