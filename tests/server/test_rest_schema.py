@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.server.faces import serving
 
-SECONDS = 60  # for the phases that go on for as long as they may
+SECONDS = 40  # for the phases that go on for as long as they may
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance,negative_data_rejection"
