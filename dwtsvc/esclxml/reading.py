@@ -221,7 +221,7 @@ def ticket(document: bytes) -> Ticket:
     return Ticket(
         source=source,
         mode=mode,
-        resolution=_number(tree, "XResolution", MOST_DPI) or None,
+        resolution=_number(tree, "XResolution", MOST_DPI) or 0,
         format=clean(_text(tree, "DocumentFormatExt") or _text(tree, "DocumentFormat")).lower() or JPEG,
         area=_area(tree),
         tunings=tuple((name, value) for name, word in TUNINGS.items() if (value := _signed(tree, word)) is not None),

@@ -89,12 +89,12 @@ class Status:
 class Ticket:
     """ScanSettings: what is asked of a scanner. `format` is a MIME type; tunings are (key of TUNINGS, number).
 
-    The mode AUTO and the resolution None leave it to the scanner.
+    The mode AUTO and the resolution 0 leave it to the scanner.
     """
 
     source: Source
     mode: Mode
-    resolution: int | None
+    resolution: int
     format: str
     area: Area | None = None
     tunings: tuple[tuple[str, int], ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 import pytest
 
 from dwtsvc.config import Settings
+from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import JobDeleted, ScannerBusy, TooMany
 from dwtsvc.esclxml import JPEG, Ticket
+from dwtsvc.jobs import Developed
 from dwtsvc.model import Area, Device, Mode, ScanRequest, Source
 from dwtsvc.paths import Paths
+from dwtsvc.pipeline.develop import Developer
 from dwtsvc.server.airscan import orders as module
 from dwtsvc.server.airscan.face import Face
 from dwtsvc.server.airscan.gate import Request
@@ -145,6 +149,32 @@ def test_clients_of_android_are_told_to_come_again_before_they_give_up(
         assert await asked(face, f"/eSCL/ScanJobs/{order.held.uid}/NextDocument", agent) in statuses
 
     play("virtual:adf?pages=1&slow=1", scene)
+
+
+def test_an_order_is_not_completed_while_its_last_page_is_on_its_way(
+    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned = threading.Event()
+
+    class Patient(Developer):
+        def __call__(self, page: PageReady, request: ScanRequest) -> Developed:
+            scanned.wait()
+            return super().__call__(page, request)
+
+    monkeypatch.setattr(module, "Developer", Patient)
+
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "a")
+        try:
+            while order.held.job.active:
+                await asyncio.sleep(0.01)
+            assert order.status("/eSCL").state == "Processing"
+        finally:
+            scanned.set()
+        assert await fetched(orders, order)
+        assert order.status("/eSCL").state == "Completed"
+
+    play("virtual:adf?pages=1", scene)
 
 
 def test_the_age_of_an_order_is_counted_from_when_its_client_last_came(play: Callable[[str, Scene], None]) -> None:

@@ -371,7 +371,7 @@ def test_an_order_without_a_place_is_for_the_feeder_of_a_scanner_without_a_glass
 
 
 def test_an_order_that_leaves_mode_and_resolution_open_gets_what_the_scanner_has() -> None:
-    ticket = Ticket(source=Source.FLATBED, mode=Mode.AUTO, resolution=None, format="image/jpeg")
+    ticket = Ticket(source=Source.FLATBED, mode=Mode.AUTO, resolution=0, format="image/jpeg")
     made = offer(surface(Source.FLATBED, Mode.GRAY, resolutions=(200, 600)))
     asked = made.request(ticket)
     assert (asked.mode, asked.resolution) == (Mode.GRAY, 200)

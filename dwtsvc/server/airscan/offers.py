@@ -85,7 +85,7 @@ class Offer:
             device=self.device.id,
             source=at.source,
             mode=ticket.mode,
-            resolution=ticket.resolution,
+            resolution=ticket.resolution or None,
             area=_cut(ticket.area, at),
             pages=1 if at.source is Source.FLATBED else None,
         )

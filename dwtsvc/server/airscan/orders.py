@@ -93,7 +93,8 @@ class Order:
             return "Canceled", "JobCanceledByUser"
         if job.state is JobState.FAULTED:
             return "Aborted", "AbortedBySystem"
-        if job.state is JobState.COMPLETED and self.sent >= len(job.pages):
+        # Not as soon as the scan has ended: its last page may be on its way, and some clients would not ask for it.
+        if job.state is JobState.COMPLETED and job.finished and self.sent >= len(job.pages):
             return "Completed", "JobCompletedSuccessfully"
         return "Processing", "JobScanning"
 
