@@ -177,6 +177,29 @@ def test_an_order_is_not_completed_while_its_last_page_is_on_its_way(
     play("virtual:adf?pages=1", scene)
 
 
+def test_pages_before_a_jam_are_fetched_before_the_order_is_aborted(play: Callable[[str, Scene], None]) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "a")
+        while not order.held.job.finished:
+            await asyncio.sleep(0.01)
+        assert order.status("/eSCL").state == "Processing"
+        assert await fetched(orders, order)
+        assert order.status("/eSCL").state == "Aborted"
+
+    play("virtual:adf?pages=3&jam=2", scene)
+
+
+def test_an_order_that_was_taken_back_is_canceled_though_it_was_scanned(play: Callable[[str, Scene], None]) -> None:
+    async def scene(service: Service, orders: Orders) -> None:
+        order = await orders.begin(TICKET, "a")
+        while not order.held.job.finished:
+            await asyncio.sleep(0.01)
+        orders.end(order)
+        assert order.status("/eSCL").state == "Canceled"
+
+    play("virtual:adf?pages=1", scene)
+
+
 def test_the_age_of_an_order_is_counted_from_when_its_client_last_came(play: Callable[[str, Scene], None]) -> None:
     async def scene(service: Service, orders: Orders) -> None:
         order = await orders.begin(TICKET, "a")

@@ -88,15 +88,16 @@ class Order:
         )
 
     def _words(self) -> tuple[str, str]:
+        """It goes on while pages are to be fetched, whatever ended the scan: some clients ask for none after that."""
         job = self.held.job
-        if job.state is JobState.CANCELED:
+        fetched = job.finished and self.sent >= len(job.pages)
+        if job.state is JobState.CANCELED or (self.over and not fetched):
             return "Canceled", "JobCanceledByUser"
+        if not fetched:
+            return "Processing", "JobScanning"
         if job.state is JobState.FAULTED:
             return "Aborted", "AbortedBySystem"
-        # Not as soon as the scan has ended: its last page may be on its way, and some clients would not ask for it.
-        if job.state is JobState.COMPLETED and job.finished and self.sent >= len(job.pages):
-            return "Completed", "JobCompletedSuccessfully"
-        return "Processing", "JobScanning"
+        return "Completed", "JobCompletedSuccessfully"
 
 
 class Document:
