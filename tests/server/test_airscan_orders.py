@@ -145,7 +145,7 @@ def test_clients_of_android_are_told_to_come_again_before_they_give_up(
 
     async def scene(service: Service, orders: Orders) -> None:
         order = await orders.begin(TICKET, "127.0.0.1")
-        face = Face(service.bridge, {orders.offer.slug: orders})
+        face = Face(service.bridge, {orders.offer.slug: orders}, lambda: True)
         assert await asked(face, f"/eSCL/ScanJobs/{order.held.uid}/NextDocument", agent) in statuses
 
     play("virtual:adf?pages=1&slow=1", scene)
@@ -177,11 +177,17 @@ def test_an_order_is_not_completed_while_its_last_page_is_on_its_way(
     play("virtual:adf?pages=1", scene)
 
 
+async def scanned(orders: Orders) -> Order:
+    """An order whose scan has ended, and nothing of it is fetched."""
+    order = await orders.begin(TICKET, "a")
+    while not order.held.job.finished:
+        await asyncio.sleep(0.01)
+    return order
+
+
 def test_pages_before_a_jam_are_fetched_before_the_order_is_aborted(play: Callable[[str, Scene], None]) -> None:
     async def scene(service: Service, orders: Orders) -> None:
-        order = await orders.begin(TICKET, "a")
-        while not order.held.job.finished:
-            await asyncio.sleep(0.01)
+        order = await scanned(orders)
         assert order.status("/eSCL").state == "Processing"
         assert await fetched(orders, order)
         assert order.status("/eSCL").state == "Aborted"
@@ -191,9 +197,7 @@ def test_pages_before_a_jam_are_fetched_before_the_order_is_aborted(play: Callab
 
 def test_an_order_that_was_taken_back_is_canceled_though_it_was_scanned(play: Callable[[str, Scene], None]) -> None:
     async def scene(service: Service, orders: Orders) -> None:
-        order = await orders.begin(TICKET, "a")
-        while not order.held.job.finished:
-            await asyncio.sleep(0.01)
+        order = await scanned(orders)
         orders.end(order)
         assert order.status("/eSCL").state == "Canceled"
 
