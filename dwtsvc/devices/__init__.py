@@ -136,7 +136,7 @@ def _ask(driver: str, timeout: float, found: Queue[tuple[str, Device | DriverErr
 def _silent(driver: str, timeout: float) -> DeviceTimeout:
     return DeviceTimeout(
         f"The driver {driver} did not list its scanners within {timeout:g} s",
-        hint="The others are listed all the same; a driver that is only slow needs a larger setting discovery_timeout.",
+        hint="The others are listed all the same; for one that is only slow, raise --wait or discovery_timeout.",
     )
 
 

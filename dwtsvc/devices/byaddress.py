@@ -115,7 +115,7 @@ def _urls(text: str) -> tuple[str, ...]:
     host = text
     with suppress(ValueError):
         host = f"[{text}]" if ip_address(text).version == 6 else text
-    return tuple(address(f"{scheme}://{host}").geturl() for scheme in ("https", "http"))
+    return tuple(address(f"{scheme}://{host}", said=text).geturl() for scheme in ("https", "http"))
 
 
 def _plain(url: str) -> str:

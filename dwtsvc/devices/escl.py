@@ -149,7 +149,11 @@ class EsclDriver:
         except DeviceLost as error:
             raise NoScanner(f"There is no scanner at {parts.geturl()}", why=error.why, hint=error.hint) from error
         if answer.status == 404:
-            raise NoScanner(f"There is no scanner at {parts.geturl()}", why="404 in answer to ScannerCapabilities")
+            raise NoScanner(
+                f"There is no scanner at {parts.geturl()}",
+                why="404 in answer to ScannerCapabilities",
+                hint="Check the address and its path, which is /eSCL with most scanners.",
+            )
         try:
             told = esclxml.description(accepted(link, answer))
         except BadInput as error:

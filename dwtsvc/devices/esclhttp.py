@@ -200,11 +200,11 @@ class Link:
         if self._cut_for or isinstance(error, httpx.TimeoutException):
             return DeviceTimeout(f"{self.name} did not answer in time", why=self._cut_for or why, hint=hint)
         if begun:
-            return IncompletePage(f"The answer of {self.name} broke off", why=why, hint="Scan the page again.")
+            return IncompletePage(f"{self.name} broke its answer off", why=why, hint="Scan the page again.")
         return DeviceLost(f"{self.name} does not answer", why=why, hint=hint)
 
     def _refused(self, why: str) -> DriverError:
-        return DriverError(f"The answer of {self.name} was refused", why=why)
+        return DriverError(f"{self.name} gave an answer that was refused", why=why)
 
     def _onward(self, method: str, url: str, response: httpx.Response) -> str:
         """Where a redirect leads, if that is the same host, and no less safe."""

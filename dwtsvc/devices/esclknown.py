@@ -26,16 +26,19 @@ LOCK_WITHIN = 5.0  # seconds
 ROOT = "/eSCL"
 
 
-def address(text: str) -> SplitResult:
-    """A scanner's address as people write it; without a path it is /eSCL. Raises BadArguments."""
+def address(text: str, *, said: str | None = None) -> SplitResult:
+    """A scanner's address as people write it; without a path it is /eSCL. Raises BadArguments, about what was `said`
+    where that is not the whole of it."""
     try:
         parts = urlsplit(text.strip())
         fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+        (parts.hostname or "").encode("idna")  # what no DNS can be asked for
     except ValueError:
         fine = False
     if not fine or not text.isprintable() or " " in text.strip():
         raise BadArguments(
-            f"'{clean(text)}' is no address of a scanner", hint="Write http://HOST/eSCL or https://HOST:PORT/eSCL."
+            f"'{clean(text if said is None else said)}' is no address of a scanner",
+            hint="Write http://HOST/eSCL or https://HOST:PORT/eSCL.",
         )
     return parts._replace(path=parts.path.rstrip("/") or ROOT, query="", fragment="")
 

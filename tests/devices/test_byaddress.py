@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -137,9 +138,11 @@ def test_what_answers_and_is_no_scanner_is_not_added(known: Known) -> None:
     assert not known.keys()
 
 
-@pytest.mark.parametrize("address", ["a b", "ftp://x/", "http://user@host/", "", "::1::2"])
+@pytest.mark.parametrize(
+    "address", ["a b", "ftp://x/", "http://user@host/", "", "::1::2", "../etc", "virtual:adf", "a" * 64]
+)
 def test_what_is_no_address_is_refused_without_asking_anybody(known: Known, address: str) -> None:
-    with pytest.raises(BadArguments):
+    with pytest.raises(BadArguments, match=re.escape(f"'{address}' is no address")):
         ask(address, known)
 
 
