@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -177,12 +176,10 @@ def _listed(found: list[Device], settings: Settings, paths: Paths) -> list[Devic
     """Each scanner once, however many ways were found to it; virtual ones last."""
     from dwtsvc.devices.esclknown import Known
     from dwtsvc.devices.ways import once, share_id, without_shared
-    from dwtsvc.errors import DriverError
 
     known = Known(paths.network_scanners)
-    with suppress(DriverError):  # the driver of network scanners cannot read the file either, and says so
-        found = once(found, known.get)
-    found = without_shared(found, share_id(paths.share_id), filter(None, (settings.device, *settings.share_devices)))
+    named = filter(None, (settings.device, *settings.share_devices))
+    found = without_shared(once(found, known.seen), share_id(paths.share_id), known.seen, named)
     return sorted(found, key=lambda device: (device.virtual, device.id))
 
 

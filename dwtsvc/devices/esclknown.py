@@ -63,6 +63,12 @@ class Known:
         """A scanner's record; an empty one if it is not known."""
         return self._read().get(key, Record())
 
+    def seen(self, key: str) -> Record:
+        """As `get`, and an empty record where the file cannot be read: whoever uses the scanner says so."""
+        with contextlib.suppress(DriverError):
+            return self.get(key)
+        return Record()
+
     def keys(self) -> list[str]:
         return list(self._read())
 

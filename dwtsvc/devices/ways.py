@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -81,20 +81,31 @@ def shared_uuid(own: UUID, device: str) -> str:
     return str(uuid5(own, device))
 
 
-def without_shared(found: Iterable[Device], own: UUID | None, named: Iterable[str] = ()) -> list[Device]:
-    """The devices without those that are shared by this user himself: each comes back as a scanner of the network, and
-    is no other than the one that it is made of, in whose `also` it goes. `named` are shared devices that need not be
-    listed."""
+def without_shared(found: Iterable[Device], own: UUID | None, seen: Seen, named: Iterable[str] = ()) -> list[Device]:
+    """The devices without those that are shared by this user himself: each comes back as a scanner of the network, to
+    SANE's airscan, too, and is no other than the one that it is made of, in whose `also` it goes. `named` are shared
+    devices that need not be listed."""
     devices = list(found)
     if own is None:
         return devices
     owners = {f"escl:{shared_uuid(own, name)}": name for name in (*(each.id for each in devices), *named)}
+    shares = {name: seen(name.removeprefix("escl:")) for name in owners}
     ways: dict[str, list[str]] = {}
+    kept = []
     for device in devices:
-        if device.id in owners:
-            ways.setdefault(owners[device.id], []).extend((device.id, *device.also))
-    kept = (each for each in devices if each.id not in owners)
+        share = device.id if device.id in owners else _share_at(device, shares)
+        if share:
+            ways.setdefault(owners[share], []).extend((device.id, *device.also))
+        else:
+            kept.append(device)
     return [replace(each, also=(*each.also, *ways.get(each.id, ()))) for each in kept]
+
+
+def _share_at(device: Device, shares: Mapping[str, Record]) -> str | None:
+    """The one of these shares that SANE sees in a device: at the same host, under the name of the announcement."""
+    host, name = _host_of_sane(device), _name(device.model)
+    same = (share for share, seen in shares.items() if host in map(_host, seen.urls) and name == _name(seen.name))
+    return next(same, None) if host and name else None
 
 
 def _by_id(devices: list[Device], name: str) -> Device:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from dwtsvc.config import HostCertificate, Settings
+from dwtsvc.devices.esclknown import Known
 from dwtsvc.devices.signs import Signs
 from dwtsvc.devices.ways import share_id, without_shared
 from dwtsvc.jobs import Develop, Jobs
@@ -119,7 +120,8 @@ class Service:
 
     def _without_shared(self, found: list[Device]) -> list[Device]:
         named = (self.settings.device, *self.settings.share_devices)
-        return without_shared(found, share_id(self.paths.share_id), filter(None, named))
+        known = Known(self.paths.network_scanners)
+        return without_shared(found, share_id(self.paths.share_id), known.seen, filter(None, named))
 
     def develop(self, mode: Mode) -> Develop:
         """What becomes of a scanned page before it is stored: the mode that was asked for, lossless and compact."""

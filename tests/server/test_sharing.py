@@ -25,6 +25,7 @@ from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
 from dwtsvc import kinds
 from dwtsvc.config import Settings
+from dwtsvc.devices.esclknown import Record
 from dwtsvc.devices.ways import share_id, shared_uuid, without_shared
 from dwtsvc.errors import BadArguments
 from dwtsvc.esclxml import Ticket
@@ -313,10 +314,21 @@ def test_a_camera_or_recording_is_not_shared_though_it_is_named_and_that_is_told
 def test_a_share_is_the_same_scanner_and_listed_once() -> None:
     usb, share = device("sane:usb"), device(f"escl:{shared_uuid(OWN, 'sane:usb')}")
     named, far = device(f"escl:{shared_uuid(OWN, 'virtual:adf?pages=2')}"), device("escl:far")
-    found = without_shared([share, usb, named, far], OWN, ["virtual:adf?pages=2"])
-    assert [each.id for each in found] == ["sane:usb", "escl:far"]
-    assert found[0].also == (share.id,)
-    assert without_shared([share, usb], None) == [share, usb]
+    way, other = (
+        replace(device("sane:airscan:e0:Acme @ desk"), kind="ip=192.0.2.1"),
+        device("sane:airscan:e1:Acme @ far"),
+    )
+    way, other = replace(way, model="Acme @ desk"), replace(other, model="Acme @ far", kind="ip=192.0.2.1")
+    seen = {share.id: Record(urls=("http://192.0.2.1:18627/acme/eSCL",), name="Acme @ desk")}
+
+    def ask(uuid: str) -> Record:
+        return seen.get(f"escl:{uuid}", Record())
+
+    found = without_shared([share, usb, named, far, way, other], OWN, ask, ["virtual:adf?pages=2"])
+    assert [each.id for each in found] == ["sane:usb", "escl:far", other.id]
+    assert found[0].also == (share.id, way.id)
+    assert without_shared([usb, way], OWN, ask) == [replace(usb, also=(way.id,))], "also while the other is not listed"
+    assert without_shared([share, usb, way], None, ask) == [share, usb, way]
 
 
 def test_the_identity_of_a_share_is_made_once(tmp_path: Path) -> None:
