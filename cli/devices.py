@@ -200,7 +200,7 @@ def _rows_of(device: Device) -> Iterator[list[str]]:
 
 
 def _kind(device: Device) -> str:
-    return "virtual, no hardware needed" if device.virtual else device.kind
+    return "virtual, no hardware needed" if device.virtual and device.kind != "recording" else device.kind
 
 
 def _ask_device(device: str, settings: Settings) -> Capabilities:

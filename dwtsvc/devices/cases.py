@@ -172,7 +172,9 @@ class Case:
 
     def _read_head(self) -> Record:
         self._file.seek(0)
-        head, _, _ = next(_walk(self._file), ({}, 0, 0))
+        head: Record = {}
+        with contextlib.suppress(BadInput):  # a file that begins in no way of ours was never a recording
+            head, _, _ = next(_walk(self._file), (head, 0, 0))
         if "dwtsvc-case" not in head:
             raise BadInput(f"{self.path.name} is no recording of a scan", why="it does not begin as one")
         if head["dwtsvc-case"] != FORMAT:

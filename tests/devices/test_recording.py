@@ -407,6 +407,14 @@ def test_a_pipe_a_folder_and_nothing_are_no_recordings(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("content", [b"root:x:0:0\n", b"\0" * 5000 + b"\n", b'{"say": "done"}\n', b""])
+def test_a_file_that_never_was_a_recording_is_told_as_that_and_not_quoted(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "other.txt").write_bytes(content)
+    with pytest.raises(BadInput) as told, ReplayDriver(tmp_path).open(f"{tmp_path}/other.txt"):
+        pass
+    assert str(told.value) == "other.txt is no recording of a scan: it does not begin as one"
+
+
 def test_cases_of_the_folder_are_listed_and_damaged_ones_are_not(tmp_path: Path) -> None:
     written(tmp_path, page())
     (tmp_path / "damaged.dwt").write_bytes(b"nonsense")
