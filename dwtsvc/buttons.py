@@ -61,7 +61,8 @@ def wired(paths: Paths, settings: Settings) -> tuple[Wire, ...]:
         first = found.setdefault((wire.device, wire.button, wire.value), wire)
         if first is not wire:
             why = f"both '{first.profile}' and '{name}' name it"
-            raise BadConfiguration(f"The button '{profile.button}' of {device} has two profiles", why=why)
+            hint = f"Take `button` out of one of them, in {paths.profiles_file}."
+            raise BadConfiguration(f"The button '{profile.button}' of {device} has two profiles", why=why, hint=hint)
     return tuple(found.values())
 
 

@@ -213,8 +213,9 @@ def test_the_watch_goes_on_when_a_scan_cannot_be_started(
 def test_one_button_has_one_profile_and_needs_a_scanner(place: Place) -> None:
     place.profile("letters", "scan")
     place.profile("receipts", "scan")
-    with pytest.raises(BadConfiguration, match="two profiles"):
+    with pytest.raises(BadConfiguration, match="two profiles") as told:
         wired(place.paths, place.settings)
+    assert str(place.paths.profiles_file) in told.value.hint
     profiles.delete(place.paths, "receipts")
     assert wired(place.paths, place.settings) == (Wire(device=ADF, button="scan", value="", profile="letters"),)
     profiles.save(place.paths, "letters", {"button": "scan"})
