@@ -77,7 +77,7 @@ def _show(found: Status) -> None:
     say(f"jobs: {busy} at work, {len(found.jobs) - busy} ended with pages kept")
     say(f"devices: {len(found.devices) or 'not looked for yet'}")  # the virtual ones are always found
     for each in found.shared:
-        say(f"shared: {each['device']} at {each['url']}")
+        say(f"shared: {each['device']} at {each['url']}" + ("" if each.get("announced", True) else ", not announced"))
     if found.certificate:
         say(f"certificate: {_certificate(found.certificate)}")
 

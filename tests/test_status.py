@@ -31,7 +31,10 @@ ANSWER = {
     "ports": [{"scheme": "http", "host": "127.0.0.1", "port": 1, "state": "open", "holder": ""}],
     "jobs": [{"id": "1", "state": "running"}, {"id": "2", "state": "completed"}],
     "devices": [{"id": "virtual:adf"}],
-    "shared": [{"device": "virtual:adf", "url": "http://127.0.0.1:1/eSCL"}],
+    "shared": [
+        {"device": "virtual:adf", "url": "http://127.0.0.1:1/eSCL", "announced": True},
+        {"device": "virtual:flatbed", "url": "http://127.0.0.1:1/glass/eSCL", "announced": False},
+    ],
     "certificate": {"state": "valid", "certificate": {"not_after": "2027-01-01T00:00:00+00:00"}},
     "log_level": 1,
     "warnings": ["something odd"],
@@ -258,6 +261,7 @@ def test_the_command_tells_a_running_service(paths: Paths, asked: Asked) -> None
         "jobs: 1 at work, 1 ended with pages kept",
         "devices: 1",
         "shared: virtual:adf at http://127.0.0.1:1/eSCL",
+        "shared: virtual:flatbed at http://127.0.0.1:1/glass/eSCL, not announced",
         "certificate: valid, until 2027-01-01",
     ]
     assert as_text.stderr == "warning: something odd\n"
