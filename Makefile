@@ -21,9 +21,10 @@ scan: ## set up, then scan to scan.pdf (or the next free name); ARGS="--source f
 	@.venv/bin/dwtsvc scan --or-virtual --next-free -o scan.pdf $(ARGS)
 
 # All of them at once in several processes, and each file in one of them, so that its tests share what they set up.
+# In their order: those of the browser and whole commands, which take long, come before those of single modules.
 test: ## set up, then run the everyday tests; ARGS="tests/cli -k name" chooses
 	$(setup) test
-	@$(run) pytest $(or $(ARGS),-n auto --dist loadfile)
+	@$(run) pytest $(or $(ARGS),-n auto --dist loadfile --no-loadscope-reorder)
 
 test-twain: ## scan with the TWAIN driver in Wine, with a data source of its own (needs wine64 and MinGW)
 	$(setup) test

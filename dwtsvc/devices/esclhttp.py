@@ -5,7 +5,6 @@ No connection is kept: some scanners close theirs as they please, and what asks 
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 import threading
 from collections.abc import Generator, Iterator, Mapping
@@ -55,8 +54,9 @@ class Limits:
 
 
 class Pins(Protocol):
-    def check(self, digest: str) -> None:
-        """Raise NoRightToScanner unless this is the certificate that was there before, or the first one."""
+    def check(self, certificate: bytes) -> None:
+        """Raise NoRightToScanner unless this one, in DER, is what was there before, a newer one of its key, or the
+        first."""
 
 
 class Waiting(Protocol):
@@ -258,7 +258,7 @@ class Link:
         try:
             if not certificate:
                 raise NoRightToScanner(f"{self.name} shows no certificate")
-            self._pins.check(hashlib.sha256(certificate).hexdigest())
+            self._pins.check(certificate)
         except DwtsvcError:
             self._connection.stream.close()
             raise

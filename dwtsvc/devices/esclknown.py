@@ -6,6 +6,7 @@ One small file that several workers share. A record is kept by UUID, or by "host
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator
@@ -45,11 +46,12 @@ def address(text: str, *, said: str | None = None) -> SplitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """`urls` are the best first; `certificate` is the SHA-256 of the one that was seen first, or empty; `name` is that
-    of its announcement, or empty."""
+    """`urls` are the best first; `certificate` is the SHA-256 of the one that counts, `key` that of its public key, and
+    `name` the name of its announcement, each empty where there is none."""
 
     urls: tuple[str, ...] = ()
     certificate: str = ""
+    key: str = ""
     name: str = ""
 
 
@@ -93,13 +95,18 @@ class Known:
                 before = records.pop(key, Record())
                 records[key] = replace(before, urls=urls, name=name or before.name)
 
-    def pin(self, key: str, digest: str) -> str:
-        """The certificate that counts for a scanner: the one that was seen first, which is this if there was none."""
-        if held := self.get(key).certificate:
-            return held
+    def pin(self, key: str, certificate: bytes) -> str:
+        """The SHA-256 of the certificate that counts for a scanner: the first one that was seen, which is this, in DER,
+        if there was none; and then each other one of the same key."""
+        shown = hashlib.sha256(certificate).hexdigest()
+        if self.get(key).certificate == shown:
+            return shown
+        public = _digest_of_key(certificate)
         with self._changing() as records:
             before = records.pop(key, Record())
-            records[key] = replace(before, certificate=before.certificate or digest)
+            renewed = bool(public) and before.key == public
+            new = renewed or not before.certificate
+            records[key] = replace(before, certificate=shown, key=public) if new else before
             return records[key].certificate
 
     def _read(self) -> dict[str, Record]:
@@ -143,6 +150,19 @@ class Known:
             os.close(lock)
 
 
+def _digest_of_key(certificate: bytes) -> str:
+    """The SHA-256 of a certificate's public key; nothing for one that cannot be read, as those of some scanners."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    try:
+        public = x509.load_der_x509_certificate(certificate).public_key()
+        return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        return ""
+
+
 def _record(value: object) -> Record:
     if isinstance(value, dict):
         value = {**value, "urls": value.get("urls", [])}
@@ -157,10 +177,10 @@ class KnownPins:
 
     def __init__(self, known: Known, key: str, name: str) -> None:
         self._known, self._key, self._name = known, key, name
-        self._seen = ""
+        self._seen = b""
 
-    def check(self, digest: str) -> None:
-        self._seen = digest
+    def check(self, certificate: bytes) -> None:
+        self._seen = certificate
         self._compare(self._key)
 
     def also(self, key: str) -> None:
@@ -169,11 +189,11 @@ class KnownPins:
             self._compare(key)
 
     def _compare(self, key: str) -> None:
-        held = self._known.pin(key, self._seen)
-        if held != self._seen:
+        held, shown = self._known.pin(key, self._seen), hashlib.sha256(self._seen).hexdigest()
+        if held != shown:
             raise NoRightToScanner(
                 f"{self._name} shows another certificate than before",
-                why=f"SHA-256 {self._seen}, and not {held}",
+                why=f"SHA-256 {shown}, and not {held}",
                 hint=f"If the scanner was reset or replaced, forget the old one with `dwtsvc devices remove {key}`; "
                 "if not, somebody else may be answering for it.",
             )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -59,14 +60,16 @@ def scan(driver: EsclDriver, name: str, **wish: object) -> list[Page]:
         return list(collected(opened.scan(request, Event())))
 
 
-def certificate(folder: Path, name: str) -> Path:
-    """A certificate that signed itself, with its key, as scanners have them."""
+def certificate(folder: Path, name: str, like: Path | None = None) -> Path:
+    """A certificate that signed itself, with its key, as scanners have them: a new one, or the key of another."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    key = ec.generate_private_key(ec.SECP256R1())
+    key: Any = ec.generate_private_key(ec.SECP256R1())
+    if like:
+        key = serialization.load_pem_private_key(like.read_bytes(), None)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     made = (
@@ -326,6 +329,25 @@ def test_a_certificate_counts_from_its_first_use_and_another_is_refused(known: K
         with pytest.raises(NoRightToScanner, match="another certificate"):
             scan(driver, UUID)
         assert not scanner.asked  # it got to see no request
+
+
+def test_a_newer_certificate_of_the_same_key_counts_from_then_on(known: Known, tmp_path: Path) -> None:
+    first = certificate(tmp_path, "first")
+    renewed = certificate(tmp_path, "renewed", like=first)
+    driver = EsclDriver(known, look=False, limits=QUICK)
+    counted = []
+    for each in (first, renewed, first):
+        with FakeScanner(certificate=each) as scanner:
+            known.remember_urls(UUID, (scanner.url,))
+            assert len(scan(driver, UUID, source=Source.FLATBED)) == 1
+            counted.append(known.get(UUID).certificate)
+    assert counted[0] == counted[2] != counted[1]
+
+
+def test_a_certificate_whose_key_cannot_be_read_is_itself_what_counts(known: Known) -> None:
+    counts = known.pin("it", b"no certificate")
+    assert known.pin("it", b"another one") == counts == known.pin("it", b"no certificate")
+    assert known.get("it").key == ""
 
 
 def test_a_scanner_that_was_encrypted_once_is_never_asked_in_the_clear(known: Known, tmp_path: Path) -> None:
