@@ -93,6 +93,8 @@ def add(
 
     paths = Paths.from_environment(os.environ)
     settings = load(paths, os.environ).settings
+    if not json:
+        output.tell(f"Asking {address}; one that is silent has half a minute")
     found = byaddress.ask(address, Known(paths.network_scanners), timeout=settings.scanner_timeout)
     new = byaddress.keep(found, paths, os.environ)
     if json:

@@ -216,7 +216,7 @@ def _listen(paths: Paths, loaded: Loaded, expose: bool, attached: Attachment) ->
         _introduce(doors)
         app = App(service, certificates)
         if app.sharing:
-            tell(f"Scanners are shared with AirScan at {app.sharing.url}")
+            tell(f"Scanners will be shared with AirScan at {app.sharing.url}; `dwtsvc status` says which")
         return app
 
     with _buttons(paths, loaded):

@@ -60,6 +60,7 @@ class Firefox:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=2 * PATIENCE)
         self._stream = self._socket.makefile("rb")
         self._count = 0
+        self._looked_at = ""
         self._receive()  # its greeting
         self._command("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": False}})
 
@@ -90,8 +91,10 @@ class Firefox:
         end, found = time.monotonic() + PATIENCE, None
         while not found:
             assert time.monotonic() < end, (expression, self.text("body")[:500])
-            with suppress(FirefoxError):  # while a page loads there is little in it
+            try:
                 found = self.run(f"const it = {expression}; return typeof it === 'object' ? it !== null : it")
+            except FirefoxError as error:  # while a page loads there is little in it
+                self._look_again(error)
             time.sleep(0.02)
         return found
 
@@ -130,6 +133,13 @@ class Firefox:
 
     def look_at(self, window: str) -> None:
         self._command("WebDriver:SwitchToWindow", handle=window, focus=True)
+        self._looked_at = window
+
+    def _look_again(self, error: FirefoxError) -> None:
+        """A page with an opener policy gets another inside for its window, and the one we looked at is gone."""
+        if "no such window" in str(error) and self._looked_at:
+            with suppress(FirefoxError):
+                self.look_at(self._looked_at)
 
     def opened(self, before: list[str]) -> str:
         """Look at the window that has come since; its name."""

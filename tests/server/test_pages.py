@@ -55,7 +55,7 @@ class FakeCare:
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(scanners.devices, "discover", lambda timeout: iter(()))
+    monkeypatch.setattr(scanners.devices, "discover", lambda timeout, only=None: iter(()))
     made = Service(Settings(ask_consent="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
     yield made
     made.scanners.close()

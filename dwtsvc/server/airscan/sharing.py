@@ -152,7 +152,7 @@ class Sharing:
         own = await self._own()
         if not any(orders.turns.taken for orders in self._scanners.values()):  # or some backends disturb the scan
             await self._offer(own, await self._wanted())
-        if self._service.settings.share_announce:
+        if self._service.settings.share_announce and self.host != "::1":  # where there is no multicast
             await self._service.bridge.outside(self._announce, own)
         return not self._failed
 
