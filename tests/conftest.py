@@ -29,8 +29,8 @@ settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a third of the time a test waits for processes, timers and sockets."""
-    return (os.cpu_count() or 1) + 1
+    """Two for each core: much of its time a test waits for processes, timers and sockets."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture
