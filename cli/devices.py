@@ -140,13 +140,15 @@ def _list(settings: Settings, paths: Paths, json: bool, wait: float) -> None:
     from dwtsvc_cli import output
 
     if json:
-        *_, last = _growing(settings, paths, wait)
-        output.say_json({"devices": last.devices, "errors": [_fault(error) for error in last.errors]})
+        *_, known = _growing(wait)
+        devices = _listed(known.devices, settings, paths)
+        output.say_json({"devices": devices, "errors": [_fault(error) for error in known.errors]})
         return
     with output.growing_table(["Device", "Scanner", "Kind"]) as show:
-        for known in _growing(settings, paths, wait):
-            show(_rows(known.devices), "Still looking; Ctrl-C ends it")
-        show(_rows(known.devices))
+        for known in _growing(wait):
+            show(_rows(_listed(known.devices, settings, paths)), "Still looking; Ctrl-C ends it")
+        # Once more: every driver has written down by now what tells that two of them are one.
+        show(_rows(_listed(known.devices, settings, paths)))
     for error in known.errors:
         output.tell(f"dwtsvc: {error}" + (f"\n  {error.hint}" if error.hint else ""))
 
@@ -156,22 +158,19 @@ class _Known(NamedTuple):
     errors: list[DriverError]
 
 
-def _growing(settings: Settings, paths: Paths, wait: float) -> Iterator[_Known]:
-    """The scanners and the drivers' errors: first none, then as they are whenever there is one more, and last when
-    every driver has written down what tells that two of them are one."""
+def _growing(wait: float) -> Iterator[_Known]:
+    """What the drivers list and their errors, first none, and then as it is whenever there is one more."""
     from dwtsvc.devices import discover
     from dwtsvc.errors import DriverError
 
-    found: list[Device] = []
-    failed: list[DriverError] = []
-    yield _Known(found, failed)
+    known = _Known([], [])
+    yield known
     for item in discover(wait):
         if isinstance(item, DriverError):
-            failed.append(item)
+            known.errors.append(item)
         else:
-            found.append(item)
-        yield _Known(_listed(found, settings, paths), failed)
-    yield _Known(_listed(found, settings, paths), failed)
+            known.devices.append(item)
+        yield known
 
 
 def _listed(found: list[Device], settings: Settings, paths: Paths) -> list[Device]:

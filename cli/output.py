@@ -65,11 +65,8 @@ def _drawn(headings: list[str], rows: list[list[str]], width: int) -> Renderable
     from rich.table import Table
     from rich.text import Text
 
-    columns = (
-        [[heading, *cells] for heading, cells in zip(headings, zip(*rows, strict=True), strict=True)] if rows else []
-    )
-    names, *others = (max(map(len, column)) for column in columns) if rows else [0]
-    if names + sum(min(each, NARROW) for each in others) + 3 * len(headings) + 1 > width:
+    names, *others = (max(map(len, column)) for column in zip(headings, *rows, strict=True))
+    if rows and names + sum(min(each, NARROW) for each in others) + 3 * len(headings) + 1 > width:
         lines = (f"{row[0]}\n      {', '.join(filter(None, row[1:]))}" for row in rows)
         return Text("\n".join(lines), overflow="fold")
     drawn = Table(*headings, box=box.SIMPLE_HEAD)

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import SplitResult, urlsplit
@@ -66,10 +67,15 @@ class Known:
         return self._read().get(key, Record())
 
     def seen(self, key: str) -> Record:
-        """As `get`, and an empty record where the file cannot be read: whoever uses the scanner says so."""
+        """As `get`, by one look at the file for all keys, and an empty record where it cannot be read: whoever uses the
+        scanner says so."""
+        return self._looked.get(key, Record())
+
+    @cached_property
+    def _looked(self) -> dict[str, Record]:
         with contextlib.suppress(DriverError):
-            return self.get(key)
-        return Record()
+            return self._read()
+        return {}
 
     def keys(self) -> list[str]:
         return list(self._read())
