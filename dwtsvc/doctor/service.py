@@ -12,7 +12,7 @@ from typing import Any
 
 from dwtsvc.doctor.patient import Finding, Patient, failed, ok, skipped, warning
 from dwtsvc.errors import DwtsvcError
-from dwtsvc.server.doors.sockets import LOOPBACK, holder, listener
+from dwtsvc.server.doors.sockets import LOOPBACK, holder, is_free, listener
 from dwtsvc.status import State
 from dwtsvc.version import __version__
 
@@ -150,11 +150,7 @@ def _moved(patient: Patient, scheme: str, port: int) -> str:
     name = f"{scheme}_ports"
     have: tuple[int, ...] = getattr(patient.settings, name)
     all_ports = {*patient.settings.http_ports, *patient.settings.https_ports}
-    free = next(
-        each
-        for each in range(port + 1, 65536)
-        if each not in all_ports and not any(listener(h, each) for h in LOOPBACK)
-    )
+    free = next(each for each in range(port + 1, 65536) if each not in all_ports and is_free(each))
     moved = [free if each == port else each for each in have]
     return shlex.join(["dwtsvc", "config", "set", name, ",".join(map(str, moved))])
 

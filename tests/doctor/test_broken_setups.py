@@ -75,8 +75,8 @@ def test_a_service_that_hangs_is_not_taken_for_one_that_is_stopped(patient: Pati
 
 
 def test_a_taken_port_is_told_with_its_holder_and_the_others_are_open(patient: Patient) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken, free = other.getsockname()[1], free_port()
+    taken, free = free_port(), free_port()
+    with socket.create_server(("127.0.0.1", taken)):
         for name in ("DWTSVC_HTTP_PORTS", "DWTSVC_HTTPS_PORTS"):  # the command writes into the file
             del patient.environment[name]
         patient.obey(f"dwtsvc config set http_ports {taken},{patient.http}")
@@ -94,6 +94,18 @@ def test_a_taken_port_is_told_with_its_holder_and_the_others_are_open(patient: P
         patient.obey(fault["command"])
         patient.restart()
         assert patient.states("ports") == {"ok"}
+
+
+def test_a_port_is_not_advised_that_a_connection_has(patient: Patient) -> None:
+    """Whoever connects has a port, and does not listen at it."""
+    taken = free_port()
+    with socket.create_server(("127.0.0.1", taken)) as server, socket.socket() as connected:
+        connected.bind(("127.0.0.1", taken + 1))
+        connected.connect(server.getsockname())
+        patient.environment |= {"DWTSVC_HTTP_PORTS": f"{taken}"}
+        command = patient.fault("ports")["command"]
+    advised = int(command.split()[-1])
+    assert taken + 1 < advised < taken + 100
 
 
 def test_a_certificate_that_a_browser_does_not_trust_is_told_for_that_browser(patient: Patient) -> None:

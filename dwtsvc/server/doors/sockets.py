@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -110,11 +110,24 @@ def _block() -> list[Opening]:
     for first in BLOCKS:
         schemes: tuple[Scheme, ...] = ("http", "https", "http", "https")
         openings = [open_at(scheme, host, first + at) for host in LOOPBACK for at, scheme in enumerate(schemes)]
-        if _any_open(openings) and not any(each.door.state == "taken" for each in openings):
+        if _wholly_free(openings):
             return openings
         for each in openings:
             each.close()
     return []
+
+
+def _wholly_free(openings: Sequence[Opening]) -> bool:
+    """A machine may lack IPv6, so one that failed counts for nothing."""
+    return _any_open(openings) and not any(each.door.state == "taken" for each in openings)
+
+
+def is_free(port: int) -> bool:
+    """Whether the service could listen at a port: tried, because a connection that leaves the machine takes one too."""
+    openings = [open_at("http", host, port) for host in LOOPBACK]
+    for each in openings:
+        each.close()
+    return _wholly_free(openings)
 
 
 def open_at(scheme: Scheme, host: str, port: int) -> Opening:
