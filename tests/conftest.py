@@ -28,6 +28,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.hookimpl(optionalhook=True)  # so that the tests run without it, too
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: much of its time a test waits for processes, timers and sockets."""
     return 2 * (os.cpu_count() or 1)
