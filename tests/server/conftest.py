@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.server.faces import Api, Play, Served, api, serving
+from tests.server.guarded import House
 
 T = TypeVar("T")
 
@@ -34,3 +35,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One service for all tests that only use it."""
     with serving(tmp_path_factory.mktemp("served") / "home") as served:
         yield served
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)

@@ -17,7 +17,7 @@ import httpx
 from dwtsvc.lifeline import MonitorState
 from dwtsvc.paths import Paths
 from dwtsvc.portlock import read_port_lock
-from tests.server.running import free_port
+from tests.server.running import environment, free_port
 
 PATIENCE = 60.0  # seconds until a test gives up; on an idle machine nothing here takes three
 PROGRAM = [sys.executable, "-P", "-m", "dwtsvc_cli.main"]
@@ -36,8 +36,7 @@ class Running:
         ports = {"http_ports": str(self.http), "https_ports": str(self.https)}
         told = {"escl_discovery": "off", **ports, **settings}
         named = {f"DWTSVC_{name.upper()}": value for name, value in told.items()}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DWTSVC_")}
-        self.environment = {**kept, "DWTSVC_HOME": str(home), "HOME": str(home), **named}
+        self.environment = environment(home, HOME=str(home), **named)
         self._process: subprocess.Popen[bytes] | None = None
         self._hurried = False
 

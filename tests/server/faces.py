@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from dwtsvc.server.gate.access import Caller
 from dwtsvc.server.rest import dwtapi, refusals
 from dwtsvc.server.rest.openapi import document
 from dwtsvc.server.service import Service
-from tests.server.running import free_port
+from tests.server.running import environment, free_port
 
 T = TypeVar("T")
 
@@ -118,15 +117,12 @@ class Served:
 def serving(home: Path, **variables: str) -> Iterator[Served]:
     """The real service on free ports, with its guard, until the block ends; its output is in home/serve.log."""
     home.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DWTSVC_")}
-    ours = {"DWTSVC_HOME": str(home), "DWTSVC_DEVICE": "virtual:adf?pages=3", "DWTSVC_ESCL_DISCOVERY": "off"}
-    environment = {**kept, **ours, **variables}
+    ours = {"DWTSVC_DEVICE": "virtual:adf?pages=3", "DWTSVC_ESCL_DISCOVERY": "off"}
     http, https = free_port(), free_port()
     words = ["serve", "--no-monitor", "--http-port", str(http), "--https-port", str(https)]
     with (home / "serve.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "dwtsvc_cli.main", *words], env=environment, stdout=log, stderr=log
-        )
+        command = [sys.executable, "-P", "-m", "dwtsvc_cli.main", *words]
+        process = subprocess.Popen(command, env=environment(home, **{**ours, **variables}), stdout=log, stderr=log)
     try:
         await_answer(http, process, home / "serve.log")
         yield Served(home, http, https, process)

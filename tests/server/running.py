@@ -245,6 +245,12 @@ def free_port() -> int:
             return port
 
 
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """That of a program that has this home and no settings but these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DWTSVC_")}
+    return {**kept, "DWTSVC_HOME": str(home), **variables}
+
+
 @cache
 def trusting() -> ssl.SSLContext:
     """A client that takes any certificate: what is tested is which one it gets."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import httpx
 from dwtsvc.esclxml import JPEG, Ticket, ticket_document
 from dwtsvc.model import Area, Mode, Source
 from tests.server.faces import PATIENCE, Served, serving
+from tests.server.running import free_port
 
 ADF = "virtual:adf?pages=3&seed=3"
 GLASS = "virtual:flatbed?seed=3"
@@ -22,13 +22,11 @@ PAPER = Area(width=101.6, height=127)  # whole numbers of 1/300 inch, so that a 
 
 
 def free_pair() -> int:
-    """A port that is free with the one after it."""
-    while True:
-        with socket.socket() as one, socket.socket() as other, contextlib.suppress(OSError, OverflowError):
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            other.bind(("127.0.0.1", port + 1))
-            return port
+    """A port that is free with the one after it; another one each time."""
+    first, second = free_port(), free_port()
+    while second != first + 1:
+        first, second = second, free_port()
+    return first
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from dwtsvc.server.gate.consent import LIFE, MOST_PENDING
 from dwtsvc.server.gate.quotas import Limits
 from dwtsvc.server.gate.token import LONGEST
 from dwtsvc.server.guard import NAMES
-
-from .test_guard import OTHER, House
+from tests.server.guarded import OTHER, House
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
 PLAIN = " ".join(DOCUMENT.split())
