@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests.browser.client_site import Site, allow, options, site, wait
 from tests.browser.firefox import Firefox, firefox
 from tests.browser.rig import PATIENCE, RESOLVED, UNPROTECTED, Pages, Running, launch, open_server, serving, web_site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +69,39 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+@pytest.fixture(scope="module")
+def shops() -> Iterator[Site]:
+    """A web site that uses dwtsvc.js."""
+    with site() as made:
+        yield made
+
+
+@pytest.fixture
+def shop(shops: Site) -> Site:
+    """It, before anything was sent to it."""
+    shops.uploads.clear()
+    shops.refuse.clear()
+    return shops
+
+
+@pytest.fixture
+def visitor(page: Page, service: Running, shop: Site) -> Iterator[Page]:
+    """A page of that site, which its user has allowed nothing."""
+    page.goto(shop.url())
+    wait(page, "window.webtwain")
+    yield page
+    service.tool.delete("/web/origins", params={"origin": shop.url()})
+
+
+@pytest.fixture
+def connected(visitor: Page, service: Running, shop: Site) -> Page:
+    """A page that is connected to the service, which its user has allowed with all scopes."""
+    allow(service, shop.url())
+    visitor.evaluate("async (o) => void (window.service = await dwtsvc.connect(o))", options(service))
+    visitor.evaluate("async () => void await (await service.buffer()).clear()")
+    return visitor
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.client_site import Site, allow, options, site, wait
+from tests.browser.client_site import Site, allow, options, wait
 from tests.browser.consent_states import SHOP, request
-from tests.browser.rig import PATIENCE, Running, serving
-from tests.browser.test_scan_page import sizes
+from tests.browser.rig import Running, serving
+from tests.browser.scanpage import sizes
 from tests.browser.test_welcome import violations
 
 CAMERA = "webcam:virtual"
@@ -21,13 +21,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service with FFmpeg's virtual camera."""
     with serving(tmp_path_factory.mktemp("cameras"), webcams="virtual") as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE * 1000)
-    yield
-    expect.set_options(timeout=5000)
 
 
 def test_a_page_under_a_camera_is_watched_and_taken_straight(page: Page, service: Running) -> None:
@@ -73,12 +66,6 @@ def test_the_question_for_cameras_is_in_plain_words_in_both_languages(page: Page
     page.locator("#language").select_option("de")
     expect(means).to_have_text("Die Kameras dieses Rechners finden, durch sie zusehen und Bilder aufnehmen")
     assert not violations(page)
-
-
-@pytest.fixture
-def shop() -> Iterator[Site]:
-    with site() as made:
-        yield made
 
 
 def test_a_site_finds_cameras_once_it_was_allowed_the_scope_that_it_named(

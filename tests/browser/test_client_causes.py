@@ -19,12 +19,6 @@ from tests.server.running import free_port
 CONNECT = "return (await dwtsvc.connect(argument)).state"
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[Site]:
-    with site() as made:
-        yield made
-
-
 @pytest.fixture
 def visitor(page: Page, shop: Site) -> Page:
     """On a page of this machine, which is a secure context without https."""
@@ -101,10 +95,10 @@ def public(certificate: ssl.SSLContext) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def careful(
-    driver: Playwright, shop: Site, public: Site, tmp_path_factory: pytest.TempPathFactory
+    driver: Playwright, shops: Site, public: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
     """Chromium as it is delivered: pages of the web reach this machine only with its user's permission."""
-    spaces = ",".join(f"127.0.0.1:{each.port}=public" for each in (shop, public))
+    spaces = ",".join(f"127.0.0.1:{each.port}=public" for each in (shops, public))
     more = (RESOLVED, f"--ip-address-space-overrides={spaces}", "--ignore-certificate-errors")
     chromium = launch(driver, tmp_path_factory.mktemp("careful"), *more)
     yield chromium

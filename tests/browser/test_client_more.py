@@ -5,36 +5,16 @@ from __future__ import annotations
 import io
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from dwtsvc.server.pages import CLIENT
-from tests.browser.client_site import Site, allow, options, run, site, three_pages, wait
+from tests.browser.client_site import Site, options, run, three_pages, wait
 from tests.browser.rig import Running, small_png
 from tests.certs.rig import needs
-
-
-@pytest.fixture(scope="module")
-def shop() -> Iterator[Site]:
-    with site() as made:
-        yield made
-
-
-@pytest.fixture
-def connected(page: Page, service: Running, shop: Site) -> Iterator[Page]:
-    """A page that is connected to the service, which its user has allowed with all scopes."""
-    page.goto(shop.url())
-    wait(page, "window.webtwain")
-    allow(service, shop.url())
-    page.evaluate("async (o) => void (window.service = await dwtsvc.connect(o))", options(service))
-    page.evaluate("async () => void await (await service.buffer()).clear()")
-    yield page
-    service.tool.delete("/web/origins", params={"origin": shop.url()})
 
 
 def test_a_part_of_the_glass_is_scanned_by_a_job_and_into_the_buffer(connected: Page) -> None:

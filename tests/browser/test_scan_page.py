@@ -3,104 +3,19 @@
 from __future__ import annotations
 
 import io
-import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import pytest
-from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, Route, expect
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Download, Page, Route, expect
 from pypdf import PdfReader
 
 from tests.browser.rig import PATIENCE, Running, environment, serving
-from tests.browser.test_welcome import violations
+from tests.browser.scanpage import at, loaded, opened, options, order, picture, saved, scan, sizes, tool
 from tests.certs.rig import needs
-
-_seeds = itertools.count(100)
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    context.set_default_timeout(PATIENCE * 1000)
-    return context.new_page()
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=PATIENCE * 1000)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _usual_patience() -> Iterator[None]:
-    yield
-    expect.set_options(timeout=5000)
-
-
-def opened(page: Page, service: Running, device: str = "virtual:adf?pages=3") -> None:
-    """The page with a scanner of its own: a virtual one counts its sheets while it is open."""
-    own = f"{device}{'&' if '?' in device else '?'}seed={next(_seeds)}"
-    page.goto(f"{service.url}/scan?device={quote(own)}")
-    expect(page.locator("html[data-ready]")).to_be_attached()
-
-
-def scan(page: Page) -> None:
-    expect(page.locator("#scan")).to_be_enabled()
-    page.locator("#scan").click()
-    expect(page.locator("#cancel")).to_be_visible()
-    expect(page.locator("#scan")).to_be_visible()
-
-
-def options(page: Page) -> Locator:
-    return page.locator("#pages [role=option]")
-
-
-def order(page: Page) -> list[str]:
-    """The ids of the pages that are in the document, in their order."""
-    found: list[str] = page.evaluate(
-        """[...document.querySelectorAll("#pages [role=option]")]
-          .sort((one, other) => one.ariaPosInSet - other.ariaPosInSet).map((each) => each.dataset.id)"""
-    )
-    return found
-
-
-def at(page: Page, number: int) -> Locator:
-    return page.locator(f"#pages [role=option][aria-posinset='{number}']")
-
-
-def tool(page: Page, name: str) -> Locator:
-    return page.locator(f"#bar [data-tool={name}]")
-
-
-def saved(page: Page, form: str = "pdf") -> Download:
-    page.locator("#save").click()
-    page.locator(f"dialog [value={form}]").check(force=True)
-    with page.expect_download() as waiting:
-        page.locator("dialog").get_by_role("button", name="Save").click()
-    expect(page.locator("dialog")).to_have_count(0)
-    return waiting.value
-
-
-def picture(width: int, height: int, *, ink: bool = True) -> bytes:
-    """A page of 100 dpi with a heading, or with nothing on it."""
-    image = Image.new("L", (width, height), 255)
-    if ink:
-        for top in range(40, height - 40, 24):
-            ImageDraw.Draw(image).rectangle((40, top, width - 40, top + 8), fill=0)
-    file = io.BytesIO()
-    image.save(file, "png", dpi=(100, 100))
-    return file.getvalue()
-
-
-def loaded(page: Page, *files: bytes) -> None:
-    before = len(order(page))
-    named = [{"name": f"{at}.png", "mimeType": "image/png", "buffer": file} for at, file in enumerate(files)]
-    page.locator("#files").set_input_files(named)  # type: ignore[arg-type]
-    expect(options(page)).to_have_count(before + len(files))
 
 
 def test_from_the_feeder_to_a_pdf_by_keyboard(page: Page, service: Running, tmp_path: Path) -> None:
@@ -265,15 +180,6 @@ def test_a_page_is_cropped_in_the_viewer_by_numbers_and_by_keys(page: Page, serv
     assert sizes(page) == [(800, 1000)]
     page.keyboard.press("Escape")
     expect(page.locator("#pages")).to_be_focused()
-
-
-def sizes(page: Page) -> list[tuple[int, int]]:
-    """Width and height in pixels of every page, as the service has them."""
-    found: list[Any] = page.evaluate(
-        """import("/scan/service.js").then(({ buffer }) => buffer.look())
-          .then((list) => list.map((each) => [each.width, each.height]))"""
-    )
-    return [(width, height) for width, height in found]
 
 
 def test_brightness_and_an_erased_area_change_the_page_and_come_back(page: Page, service: Running) -> None:
@@ -498,36 +404,6 @@ def test_a_scanner_that_vanishes_is_told_and_so_is_none_at_all(page: Page, servi
     expect(page.locator("#scan")).to_be_enabled()
 
 
-def test_the_page_speaks_german(browser: Browser, service: Running) -> None:
-    context = browser.new_context(locale="de-DE")
-    page = context.new_page()
-    opened(page, service)
-    expect(page.locator("#scan")).to_have_text("Scannen")
-    expect(page.locator("html")).to_have_attribute("lang", "de")
-    page.locator("#scan").click()
-    expect(options(page)).to_have_count(3)
-    expect(page.locator("#count")).to_have_text("3 Seiten")
-    assert page.locator("#scan").evaluate("(button) => button.scrollWidth <= button.clientWidth")  # its longest text
-    expect(at(page, 1)).to_have_attribute("aria-label", "Seite 1 von 3")
-    page.locator("#language").select_option("en")
-    expect(page.locator("#count")).to_have_text("3 pages")
-    expect(at(page, 1)).to_have_attribute("aria-label", "Page 1 of 3")
-    context.close()
-
-
-def test_every_text_is_there_in_both_languages(page: Page, service: Running) -> None:
-    page.goto(f"{service.url}/scan")
-    source = page.evaluate("fetch('/scan/i18n.js').then((answer) => answer.text())")
-    known = set(re.findall(r"^  (\w+): \[", source, re.MULTILINE))
-    lines = re.findall(r'^  (?:  "[\w-]+"|\w+): \[(.*)\],?$', source, re.MULTILINE)
-    assert len(lines) > 120 and {len(re.findall(r'"(?:[^"\\]|\\.)*"', line)) for line in lines} == {2, 4}
-    folder = Path("dwtsvc/server/web/scan")
-    used = set(re.findall(r'data-(?:t|label)="(\w+)"', (folder / "scan.html").read_text()))
-    for script in folder.glob("*.js"):
-        used |= set(re.findall(r'\bt\("(\w+)"', script.read_text()))
-    assert used <= known, used - known
-
-
 def test_a_service_that_is_gone_is_told_and_its_return_finds_all_pages(browser: Browser, home: Path) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -543,65 +419,4 @@ def test_a_service_that_is_gone_is_told_and_its_return_finds_all_pages(browser: 
         expect(page.locator("#problem")).to_be_hidden()
         expect(tool(page, "undo")).to_have_attribute("aria-disabled", "false")
         assert sizes(page) == [(800, 600), (610, 800)]
-    context.close()
-
-
-@pytest.mark.parametrize("width", [360, 1280, 3840])
-def test_every_state_is_accessible_and_fits(browser: Browser, service: Running, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 800}, reduced_motion="reduce")
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-
-    def sound(state: str) -> None:
-        page.wait_for_timeout(200)  # images and transitions
-        assert violations(page) == [], state
-        page.emulate_media(color_scheme="dark")
-        assert violations(page, "color-contrast") == [], state  # the one rule that colours matter to
-        page.emulate_media(color_scheme="light")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, state
-
-    opened(page, service, "virtual:adf?pages=2&jam=2")
-    expect(page.locator("#device-hint")).to_be_empty()
-    sound("empty")
-    scan(page)
-    expect(page.locator("#problem")).to_be_visible()
-    sound("problem")
-    loaded(page, picture(600, 800), picture(800, 600))
-    at(page, 2).click()
-    sound("selected")
-    tool(page, "remove").click()
-    sound("removed")
-    page.locator("#save").click()
-    sound("saving")
-    page.keyboard.press("Escape")
-    at(page, 1).dblclick()
-    sound("viewer")
-    for name in ("crop", "adjust", "content"):
-        page.locator(f".viewer [data-tool={name}]").click()
-        page.wait_for_timeout(400 if name == "content" else 0)
-        sound(name)
-    # What a service does not have is answered 404, and a jam 409: Chromium writes both into its console.
-    assert [each for each in complaints if "404" not in each and "409" not in each] == []
-    context.close()
-
-
-def test_a_phone_scans_and_saves_by_touch(browser: Browser, service: Running, tmp_path: Path) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    opened(page, service)
-    page.locator("#scan").tap()
-    expect(options(page)).to_have_count(3)
-    at(page, 1).locator(".mark").tap()
-    at(page, 2).locator(".mark").tap()
-    expect(tool(page, "remove")).to_have_attribute("aria-disabled", "false")
-    tool(page, "remove").tap()
-    expect(options(page)).to_have_count(1)
-    page.locator("#fold").tap()
-    expect(page.locator("#dpi")).to_be_visible()
-    page.locator("#save").tap()
-    with page.expect_download() as waiting:
-        page.locator("dialog").get_by_role("button", name="Save").tap()
-    waiting.value.save_as(tmp_path / "phone.pdf")
-    assert len(PdfReader(tmp_path / "phone.pdf").pages) == 1
     context.close()

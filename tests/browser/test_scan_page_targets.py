@@ -13,12 +13,12 @@ from pypdf import PdfReader
 
 from dwtsvc.targets import named
 from tests.browser.rig import Running, serving
-from tests.browser.test_scan_page import at, loaded, opened, options, order, page, patience, picture, scan, sizes, tool
+from tests.browser.scanpage import at, loaded, opened, options, order, picture, scan, sizes, tool
 from tests.browser.test_welcome import violations
 from tests.certs.rig import needs
 from tests.server.test_sending import forms
 
-__all__ = ["forms", "page", "patience"]
+__all__ = ["forms"]
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from tests.browser.rig import Running
-from tests.browser.test_scan_page import at, loaded, opened, options, page, patience, picture, scan, sizes, tool
-
-__all__ = ["page", "patience"]
+from tests.browser.scanpage import at, loaded, opened, options, picture, scan, sizes, tool
 
 
 def leaning(degrees: float) -> bytes:

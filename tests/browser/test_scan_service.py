@@ -12,18 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
-from tests.browser.rig import PATIENCE, Running, serving
-from tests.browser.test_scan_page import opened, options, order, saved
+from tests.browser.rig import Running, serving
+from tests.browser.scanpage import opened, options, order, saved
 from tests.certs.rig import needs
 from tests.sane.conftest import demand
 from tests.sane.rig import configure, missing
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE * 1000)
-    yield
-    expect.set_options(timeout=5000)
 
 
 @pytest.fixture
