@@ -18,42 +18,58 @@ from dwtsvc.model import Device
 Seen = Callable[[str], Record]
 
 
-def once(found: Iterable[Device], seen: Seen) -> list[Device]:
-    """The devices without those that are another way to one of `escl` or TWAIN, which has their ids in `also`.
+def once(found: Iterable[Device]) -> list[Device]:
+    """The devices without those that another of them names in its `also`: each scanner by its best way there."""
+    devices = list(found)
+    others = {name for each in devices for name in each.also}
+    return [each for each in devices if each.id not in others]
 
-    `seen` tells where a network scanner was seen and what it announces itself as, by its UUID. Two of those are the
-    same if they are at one host, and have one name or are the only ones there: behind ipp-usb several scanners are at
-    127.0.0.1, and a machine that shares two has both at its address. SANE's airscan names them as they are announced.
+
+def with_ways(found: Iterable[Device], seen: Seen) -> list[Device]:
+    """The same devices; those of `escl` and TWAIN have in `also` the ids of others that are the same scanner.
+
+    `seen` tells where a network scanner was seen and what it announces itself as, by its UUID.
     """
-    devices = _once_on_windows(list(found))
-    hosts = {each.id: _hosts(each, seen) for each in devices if each.id.startswith("escl:")}
+    devices = list(found)
+    ways = {**_ways_in_the_network(devices, seen), **_ways_on_windows(devices)}
+    return [replace(each, also=(*each.also, *ways.get(each.id, ()))) for each in devices]
+
+
+def _ways_in_the_network(devices: list[Device], seen: Seen) -> dict[str, list[str]]:
+    """What SANE's network backends list, by the id of the scanner of `escl` that it is.
+
+    Two are the same if they are at one host, and have one name or are the only ones there: behind ipp-usb several
+    scanners are at 127.0.0.1, and a machine that shares two has both at its address. SANE's airscan names them as they
+    are announced.
+    """
+    direct = [each for each in devices if each.id.startswith("escl:")]
+    hosts = {each.id: _hosts(each, seen) for each in direct}
+    names = {each.id: _names(each, seen) for each in direct}
     crowd = Counter(host for several in hosts.values() for host in several)
-    others: dict[str, list[str]] = {name: [] for name in hosts}
-    kept = []
+    ways: dict[str, list[str]] = {}
     for device in devices:
         host = _host_of_sane(device)
-        same = [name for name in hosts if host and host in hosts[name]]
-        named = [name for name in same if _name(device.model) in _names(_by_id(devices, name), seen)]
-        if best := (named or (same if crowd[host] == 1 else []))[:1]:
-            others[best[0]].append(device.id)
-        else:
-            kept.append(device)
-    return [replace(each, also=tuple(others[each.id])) if others.get(each.id) else each for each in kept]
+        same = [best for best in hosts if host and host in hosts[best]]
+        named = [best for best in same if _name(device.model) in names[best]]
+        for best in (named or (same if crowd[host] == 1 else []))[:1]:
+            ways.setdefault(best, []).append(device.id)
+    return ways
 
 
-def _once_on_windows(devices: list[Device]) -> list[Device]:
-    """The devices without those of WIA that TWAIN lists, too, in whose `also` they go. Manufacturer and name tell that
-    they are the same, unless there are two alike: nothing tells then which is which."""
-    names = Counter((each.id.partition(":")[0], _made_as(each)) for each in devices)
+def _ways_on_windows(devices: list[Device]) -> dict[str, list[str]]:
+    """What WIA lists, by the id of the scanner of TWAIN that it is. Manufacturer and name tell that they are the same,
+    unless there are two alike: nothing tells then which is which."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for each in devices:
+        alike.setdefault((each.id.partition(":")[0], _made_as(each)), []).append(each.id)
     ways = {}
     for device in devices:
         name = _made_as(device)
-        if device.id.startswith("wia:") and device.vendor and names["wia", name] == 1:
-            best = next((driver for driver in ("twain", "twain32") if names[driver, name] == 1), None)
-            ways.update({(best, name): device.id} if best else {})
-    kept = (each for each in devices if each.id not in ways.values())
-    found = ((each, ways.get((each.id.partition(":")[0], _made_as(each)))) for each in kept)
-    return [replace(each, also=(*each.also, way)) if way else each for each, way in found]
+        if device.vendor and alike.get(("wia", name)) == [device.id]:
+            twins = (alike.get((driver, name), []) for driver in ("twain", "twain32"))
+            if best := next((each for each in twins if len(each) == 1), None):
+                ways[best[0]] = [device.id]
+    return ways
 
 
 def _made_as(device: Device) -> str:
@@ -98,7 +114,7 @@ def without_shared(found: Iterable[Device], own: UUID | None, seen: Seen, named:
             ways.setdefault(owners[share], []).extend((device.id, *device.also))
         else:
             kept.append(device)
-    return [replace(each, also=(*each.also, *ways.get(each.id, ()))) for each in kept]
+    return [replace(each, also=tuple(dict.fromkeys((*each.also, *ways.get(each.id, ()))))) for each in kept]
 
 
 def _share_at(device: Device, shares: Mapping[str, Record]) -> str | None:
@@ -106,10 +122,6 @@ def _share_at(device: Device, shares: Mapping[str, Record]) -> str | None:
     host, name = _host_of_sane(device), _name(device.model)
     same = (share for share, seen in shares.items() if host in map(_host, seen.urls) and name == _name(seen.name))
     return next(same, None) if host and name else None
-
-
-def _by_id(devices: list[Device], name: str) -> Device:
-    return next(each for each in devices if each.id == name)
 
 
 def _names(device: Device, seen: Seen) -> frozenset[str]:

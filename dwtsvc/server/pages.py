@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from litestar import Request, Response, delete, get, post
 from litestar.params import FromQuery, HeaderParameter, QueryParameter
 
+from dwtsvc.devices.ways import once
 from dwtsvc.errors import ServiceRefused, UnknownItem
 from dwtsvc.server import welcome
 from dwtsvc.server.gate import access
@@ -152,7 +153,7 @@ def _look(service: Service) -> Any:
     @post("/web/devices", opt={"access": Access.ADMIN}, status_code=200, include_in_schema=False)
     async def look() -> dict[str, int]:
         """Ask every driver anew for its scanners; how many there are."""
-        return {"count": len(await service.bridge.outside(service.scanners.listed, refresh=True))}
+        return {"count": len(once(await service.bridge.outside(service.scanners.listed, refresh=True)))}
 
     return look
 

@@ -21,16 +21,17 @@ LOOK_EVERY = 1.0  # seconds between two looks at the signs
 WATCH_FOR = 120.0  # seconds after which nobody wants to know any more
 CLOSE_WITHIN = 2.0
 
-Own = Callable[[list[Device]], list[Device]]
+Known = Callable[[list[Device]], list[Device]]
 
 
 class Scanners:
     """What discovery found. Blocking; safe to use from several threads."""
 
-    def __init__(self, timeout: float, own: Own = list, signs: Callable[[], Signs] = Signs) -> None:
-        """`own` takes those out that are this user's own, shared."""
-        self._timeout, self._own, self._signs = timeout, own, signs
+    def __init__(self, timeout: float, known: Known = list, signs: Callable[[], Signs] = Signs) -> None:
+        """`known` makes the list that is shown of all that drivers told."""
+        self._timeout, self._known, self._signs = timeout, known, signs
         self._asking = threading.Lock()
+        self._told: tuple[Device, ...] = ()
         self._found: tuple[Device, ...] = ()
         self._errors: tuple[DwtsvcError, ...] = ()
         self._when: float | None = None
@@ -103,10 +104,10 @@ class Scanners:
     def _take(self, answers: list[Device | DriverError], driver: str | None = None) -> None:
         """Keep what all drivers answered, or one of them."""
         with self._changing:
-            kept = [each for each in self._found if driver and not each.id.startswith(f"{driver}:")]
+            kept = [each for each in self._told if driver and not each.id.startswith(f"{driver}:")]
             known = [each for each in self._errors if driver and getattr(each, "driver", "") != driver]
-            listed = self._own([each for each in [*kept, *answers] if isinstance(each, Device)])
-            found = {each.id: each for each in listed}
+            self._told = (*kept, *(each for each in answers if isinstance(each, Device)))
+            found = {each.id: each for each in self._known(list(self._told))}
             self._found = tuple(
                 sorted(found.values(), key=lambda device: (device.virtual, device.kind == "camera", device.id))
             )

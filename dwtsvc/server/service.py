@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from dwtsvc.config import HostCertificate, Settings
 from dwtsvc.devices.esclknown import Known
 from dwtsvc.devices.signs import Signs
-from dwtsvc.devices.ways import share_id, without_shared
+from dwtsvc.devices.ways import once, share_id, with_ways, without_shared
 from dwtsvc.jobs import Develop, Jobs
 from dwtsvc.model import Device, Mode
 from dwtsvc.paths import Paths
@@ -84,9 +84,7 @@ class Service:
             ),
         )
         self.documents = Documents(paths.create(paths.storage))
-        self.scanners = Scanners(
-            settings.discovery_timeout, self._without_shared, partial(Signs, settings=paths.config_file)
-        )
+        self.scanners = Scanners(settings.discovery_timeout, self._known, partial(Signs, settings=paths.config_file))
         self.choice = Choice(self)
         self.consent = Consent(paths.state, settings)
         self.token = Token(paths.state / "token")
@@ -118,9 +116,11 @@ class Service:
         self.bridge.close()
         self.findings.clear()
 
-    def _without_shared(self, found: list[Device]) -> list[Device]:
+    def _known(self, found: list[Device]) -> list[Device]:
+        """The devices without this user's own that are shared, each with the other ways to it."""
         named = (self.settings.device, *self.settings.share_devices)
         known = Known(self.paths.network_scanners)
+        found = with_ways(found, known.seen)
         return without_shared(found, share_id(self.paths.share_id), known.seen, filter(None, named))
 
     def develop(self, mode: Mode) -> Develop:
@@ -152,7 +152,9 @@ class Service:
                 }
                 for held in self.holdings.jobs()
             ],
-            "devices": [{"id": each.id, "name": each.label, "virtual": each.virtual} for each in self.scanners.last],
+            "devices": [
+                {"id": each.id, "name": each.label, "virtual": each.virtual} for each in once(self.scanners.last)
+            ],
             "shared": self.shared(),
             "certificate": self.care.findings if self.care else None,
             "log_level": self.log_level,

@@ -404,6 +404,22 @@ def test_a_scanner_that_vanishes_is_told_and_so_is_none_at_all(page: Page, servi
     expect(page.locator("#scan")).to_be_enabled()
 
 
+def test_a_scanner_that_comes_by_a_better_way_stays_the_chosen_one(page: Page, service: Running) -> None:
+    def shown(name: str, *also: str) -> None:
+        one = {"id": name, "name": "Acme Paperlight", "virtual": False, "kind": "scanner", "also": also}
+        page.unroute("**/f/GetDevices")
+        page.route("**/f/GetDevices", lambda route: route.fulfill(json={"result": [one]}))
+
+    shown("sane:airscan:e0:acme")
+    page.goto(f"{service.url}/scan")
+    expect(page.locator("#device")).to_have_value("sane:airscan:e0:acme")
+    shown("escl:acme", "sane:airscan:e0:acme")
+    page.locator("#look").click()
+    expect(page.locator("#device")).to_have_value("escl:acme")
+    expect(page.locator("#device option")).to_have_count(1)
+    expect(page.locator("#scan")).to_be_enabled()
+
+
 def test_a_service_that_is_gone_is_told_and_its_return_finds_all_pages(browser: Browser, home: Path) -> None:
     context = browser.new_context()
     page = context.new_page()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dwtsvc.devices.esclknown import Record
-from dwtsvc.devices.ways import once
+from dwtsvc.devices.ways import once, with_ways
 from dwtsvc.model import Device
 
 ONE = Device(id="escl:u1", vendor="", model="Acme Paperlight", kind="network scanner")
@@ -24,7 +24,7 @@ def airscan(model: str, host: str) -> Device:
 
 
 def listed(*found: Device, places: dict[str, Record] = PLACES) -> list[Device]:
-    return once(found, lambda uuid: places.get(uuid, Record()))
+    return once(with_ways(found, lambda uuid: places.get(uuid, Record())))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from time import sleep
@@ -15,7 +16,7 @@ from dwtsvc.devices.signs import Signs
 from dwtsvc.errors import DeviceTimeout, DriverError
 from dwtsvc.model import Device
 from dwtsvc.server import scanners
-from dwtsvc.server.scanners import Scanners
+from dwtsvc.server.scanners import Known, Scanners
 
 from .daemon import until
 
@@ -79,8 +80,8 @@ def drivers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drivers]:
 
 
 @contextmanager
-def following(shown: Signs) -> Iterator[Scanners]:
-    followed = Scanners(TIMEOUT, signs=lambda: shown)
+def following(shown: Signs, known: Known = list) -> Iterator[Scanners]:
+    followed = Scanners(TIMEOUT, known, signs=lambda: shown)
     try:
         yield followed
     finally:
@@ -102,6 +103,19 @@ def test_a_sign_has_its_driver_asked_and_no_other(drivers: Drivers) -> None:
         shown.now = frozenset({"sane"})
         until(lambda: "sane:usb:1" not in ids(followed))
         assert drivers.asked == [None, "escl", "sane"]
+
+
+def test_what_one_driver_tells_anew_is_looked_at_together_with_what_the_others_told(drivers: Drivers) -> None:
+    def known(found: list[Device]) -> list[Device]:
+        return [replace(each, also=(*each.also, str(len(found)))) for each in found]
+
+    shown = Shown()
+    with following(shown, known) as followed:
+        assert {each.also for each in followed.listed()} == {("2",)}
+        drivers.lists["escl"] = ["escl:one", "escl:two"]
+        shown.now = frozenset({"escl"})
+        until(lambda: "escl:two" in ids(followed))
+        assert {each.also for each in followed.listed()} == {("3",)}
 
 
 def test_without_a_sign_no_driver_is_asked_however_often_the_list_is(drivers: Drivers) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from dwtsvc import devices, kinds
-from dwtsvc.devices.ways import share_id, shared_uuid
+from dwtsvc.devices.ways import once, share_id, shared_uuid
 from dwtsvc.errors import BadArguments, DwtsvcError
 from dwtsvc.model import Device
 from dwtsvc.server.airscan.announce import Announcement, Announcer
@@ -199,7 +199,7 @@ class Sharing:
         found = {each.id: each for each in await self._service.bridge.outside(self._service.scanners.listed)}
         if settings.share_devices:
             return [_named(name, found) for name in settings.share_devices]
-        kept = [each for each in found.values() if self._is_own(each)]
+        kept = [each for each in once(found.values()) if self._is_own(each)]
         chosen = settings.device
         if chosen and _is_private(_named(chosen, found)):
             chosen = None

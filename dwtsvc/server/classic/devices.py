@@ -48,8 +48,8 @@ class Acquire(msgspec.Struct, frozen=True):
 @METHODS.method("GetDevices", Access.LIST, Devices, outside=True)
 def listed(client: Client, wants: Devices) -> Result:
     """The scanners of some types, as the REST API lists them."""
-    found = devicetext.visible(client.caller, client.service.scanners.listed(refresh=wants.refresh))
-    return [devicetext.shown(each) for each in found if devicetext.type_of(each.id) & wants.deviceType]
+    found = client.service.scanners.listed(refresh=wants.refresh)
+    return [devicetext.shown(each) for each in devicetext.visible(client.caller, found, wants.deviceType)]
 
 
 @METHODS.method("SelectDevice", Access.SCAN, Device, outside=True)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from dwtsvc import devices
+from dwtsvc.devices.ways import once
 from dwtsvc.errors import BadArguments, NoScanner
 from dwtsvc.model import Device
 from dwtsvc.server.gate.access import Access, Caller, no_consent
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TYPES = {"twain32": 16, "wia": 32, "twain": 64, "ica": 128, "sane": 256, "virtual": 256, "escl": 512, "webcam": 4096}
 OTHER = 256  # a driver of somebody else's
 DEFAULT_MASK = 16 | 32 | 64 | 128 | 256
+EVERY_TYPE = 0xFFFFFFFF
 _KINDS = ("camera", "recording")  # what is not a scanner; drivers have many words for those
 REMEMBERED = 256  # buckets whose last scanner is kept in mind
 OFF_LIMITS = frozenset({"folder", "file"})  # what a web page may not ask of the virtual scanner: the user's own files
@@ -34,15 +36,16 @@ def type_of(device: str) -> int:
     return TYPES.get(device.partition(":")[0], OTHER)
 
 
-def visible(caller: Caller, found: Iterable[Device]) -> list[Device]:
-    """The devices that a caller may know of."""
-    return [each for each in found if each.kind != "camera" or caller.sees_cameras]
+def visible(caller: Caller, found: Iterable[Device], mask: int = EVERY_TYPE) -> list[Device]:
+    """The devices of some types that a caller may know of, each scanner by its best way among those."""
+    may = (each for each in found if each.kind != "camera" or caller.sees_cameras)
+    return once(each for each in may if type_of(each.id) & mask)
 
 
 def shown(device: Device) -> Scanner:
     name = device.label or device.id
     kind = device.kind if device.kind in _KINDS else "scanner"
-    return Scanner(name, type_of(device.id), text_of(device), device.id, device.virtual, kind)
+    return Scanner(name, type_of(device.id), text_of(device), device.id, device.virtual, kind, list(device.also))
 
 
 def text_of(device: Device) -> str:

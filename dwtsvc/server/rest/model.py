@@ -34,7 +34,7 @@ class Problem(Struct):
 
 class Scanner(Struct):
     """`device` is a text to send back as it is; `id` is the name that the command line knows, and may be sent too;
-    `kind` is scanner, camera or recording."""
+    `kind` is scanner, camera or recording; `also` are ids of the same scanner by other ways."""
 
     name: str
     type: int
@@ -42,6 +42,7 @@ class Scanner(Struct):
     id: str
     virtual: bool
     kind: str = "scanner"
+    also: list[str] = []
 
 
 class CapabilitySetting(Struct):

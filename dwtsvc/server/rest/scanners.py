@@ -13,7 +13,7 @@ from dwtsvc.model import Device
 from dwtsvc.server.gate.access import Access, Caller, caller
 from dwtsvc.server.rest import events
 from dwtsvc.server.rest.described import described, problems
-from dwtsvc.server.rest.devicetext import DEFAULT_MASK, shown, type_of, visible
+from dwtsvc.server.rest.devicetext import DEFAULT_MASK, EVERY_TYPE, shown, visible
 from dwtsvc.server.rest.model import Scanner
 
 if TYPE_CHECKING:
@@ -26,17 +26,16 @@ SCANNER = Scanner("Epson DS-530", 256, '{"id":"sane:epsonds:libusb:001:004",...}
 
 Mask = Annotated[
     int | None,
-    QueryParameter(name="type", ge=0, le=0xFFFFFFFF, description="The sum of the scanner types wanted; none is 496."),
+    QueryParameter(name="type", ge=0, le=EVERY_TYPE, description="The sum of the scanner types wanted; none is 496."),
 ]
 
 
 async def listed(service: Service, who: Caller, mask: int | None) -> list[Scanner]:
-    wanted = DEFAULT_MASK if mask is None else mask
-    return [shown(each) for each in await _visible(service, who) if type_of(each.id) & wanted]
+    return [shown(each) for each in await _visible(service, who, DEFAULT_MASK if mask is None else mask)]
 
 
-async def _visible(service: Service, who: Caller) -> list[Device]:
-    return visible(who, await service.bridge.outside(service.scanners.listed))
+async def _visible(service: Service, who: Caller, mask: int = EVERY_TYPE) -> list[Device]:
+    return visible(who, await service.bridge.outside(service.scanners.listed), mask)
 
 
 def routes(service: Service) -> list[Any]:

@@ -70,6 +70,7 @@ export declare class WebTwain {
         id: string;
         virtual: boolean;
         kind: import("./dwtsvc/types.js").Kind;
+        also: string[];
         displayName: string;
         deviceType: number;
     }[]>;

@@ -28,7 +28,7 @@ export const connected = () => (service.state === "connected" ? undefined : serv
 
 /** The scanners and cameras there are; `refresh` asks every driver anew. */
 export async function devices(how) {
-  return (await service.devices(how)).map(({ id, name, virtual, kind }) => ({ id, name, virtual, kind }));
+  return (await service.devices(how)).map(({ id, name, virtual, kind, also }) => ({ id, name, virtual, kind, also }));
 }
 
 export const abilities = (device) => service.abilities(device);

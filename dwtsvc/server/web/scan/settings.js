@@ -94,6 +94,8 @@ export class Settings extends EventTarget {
 
   #settle(before, silent) {
     const all = this.#listed();
+    const better = all.find(({ also = [] }) => also.includes(this.device)); // the same scanner in a better way
+    if (better && !all.some((each) => each.id === this.device)) this.choose(better.id);
     const there = all.some((each) => each.id === this.device);
     const was = before.find((each) => each.id === this.device);
     const gone = this.device !== "" && !there;

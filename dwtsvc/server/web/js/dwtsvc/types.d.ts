@@ -72,6 +72,7 @@ export type Device = {
     id: string;
     virtual: boolean;
     kind: Kind;
+    also: string[];
 };
 export type DeviceChange = {
     event: "scanners";
@@ -453,7 +454,7 @@ export type Prompt<T> = {
  * @property {AbortSignal | null} [signal]
  */
 /** @typedef {"scanner" | "camera" | "recording"} Kind */
-/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean, kind: Kind}} Device */
+/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean, kind: Kind, also: string[]}} Device */
 /** @typedef {{event: "scanners", data: Device[]} | {event: "appeared" | "vanished", data: Device}} DeviceChange */
 /** @typedef {{capability: {value: number, label: string}, [more: string]: any}} Capability as the protocol has it */
 /** @typedef {"bw" | "gray" | "color"} Mode */

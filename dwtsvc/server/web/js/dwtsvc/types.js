@@ -44,7 +44,7 @@
 // ---- scanners and jobs ----
 
 /** @typedef {"scanner" | "camera" | "recording"} Kind */
-/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean, kind: Kind}} Device */
+/** @typedef {{name: string, type: number, device: string, id: string, virtual: boolean, kind: Kind, also: string[]}} Device */
 /** @typedef {{event: "scanners", data: Device[]} | {event: "appeared" | "vanished", data: Device}} DeviceChange */
 /** @typedef {{capability: {value: number, label: string}, [more: string]: any}} Capability as the protocol has it */
 /** @typedef {"bw" | "gray" | "color"} Mode */
