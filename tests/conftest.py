@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.disks import mounted
 
@@ -24,7 +24,7 @@ if "SANE_CONFIG_DIR" not in os.environ and (SANE / "dll.d" / "airscan").exists()
     os.environ["SANE_CONFIG_DIR"] = _own
 
 # How long an example takes says more of the machine's other work than of the code.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
