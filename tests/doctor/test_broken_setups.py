@@ -19,7 +19,7 @@ from dwtsvc.certs.care import Care
 from tests.certs.rig import needs
 from tests.disks import mounted, needs_root
 from tests.server.daemon import PATIENCE, PROGRAM, Running
-from tests.server.running import free_port
+from tests.server.running import free_pair, free_port
 
 Found = list[dict[str, Any]]
 
@@ -98,7 +98,7 @@ def test_a_taken_port_is_told_with_its_holder_and_the_others_are_open(patient: P
 
 def test_a_port_is_not_advised_that_a_connection_has(patient: Patient) -> None:
     """Whoever connects has a port, and does not listen at it."""
-    taken = free_port()
+    taken = free_pair()
     with socket.create_server(("127.0.0.1", taken)) as server, socket.socket() as connected:
         connected.bind(("127.0.0.1", taken + 1))
         connected.connect(server.getsockname())

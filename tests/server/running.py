@@ -251,6 +251,14 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     return {**kept, "DWTSVC_HOME": str(home), **variables}
 
 
+def free_pair() -> int:
+    """A port that nobody has, nor the one after it."""
+    first, second = free_port(), free_port()
+    while second != first + 1:
+        first, second = second, free_port()
+    return first
+
+
 @cache
 def trusting() -> ssl.SSLContext:
     """A client that takes any certificate: what is tested is which one it gets."""

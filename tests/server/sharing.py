@@ -14,19 +14,11 @@ import httpx
 from dwtsvc.esclxml import JPEG, Ticket, ticket_document
 from dwtsvc.model import Area, Mode, Source
 from tests.server.faces import PATIENCE, Served, serving
-from tests.server.running import free_port
+from tests.server.running import free_pair
 
 ADF = "virtual:adf?pages=3&seed=3"
 GLASS = "virtual:flatbed?seed=3"
 PAPER = Area(width=101.6, height=127)  # whole numbers of 1/300 inch, so that a direct scan can be the same
-
-
-def free_pair() -> int:
-    """A port that is free with the one after it; another one each time."""
-    first, second = free_port(), free_port()
-    while second != first + 1:
-        first, second = second, free_port()
-    return first
 
 
 @dataclass(frozen=True, slots=True)

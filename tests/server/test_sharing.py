@@ -35,8 +35,8 @@ from dwtsvc.server.airscan.sharing import Sharing
 from dwtsvc.server.service import Service
 from tests.server.daemon import PROGRAM
 from tests.server.faces import PATIENCE, Served, await_answer, serving
-from tests.server.running import environment, free_port
-from tests.server.sharing import ADF, GLASS, await_shared, free_pair, sharing
+from tests.server.running import environment, free_pair, free_port
+from tests.server.sharing import ADF, GLASS, await_shared, sharing
 
 OWN = UUID("7c4f3d0e-4a37-4f0e-8f0a-1d5be2c3a001")
 
