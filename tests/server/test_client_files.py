@@ -19,7 +19,7 @@ import pytest
 from dwtsvc.server.pages import CLIENT, client_files
 from dwtsvc.version import __version__
 from tests.certs.rig import needs
-from tests.server.faces import Served
+from tests.server.faces import PATIENCE, Served
 
 ROOT = Path(__file__).parents[2]
 NAMES = [path.relative_to(CLIENT).as_posix() for path in client_files()]
@@ -36,7 +36,7 @@ def loaded(name: str) -> set[str]:
 
 
 def get(served: Served, name: str, **headers: str) -> httpx.Response:
-    return httpx.get(f"{served.url}/{name}", headers={**FOREIGN, **headers})
+    return httpx.get(f"{served.url}/{name}", headers={**FOREIGN, **headers}, timeout=PATIENCE)
 
 
 def test_the_core_has_at_most_40_kib_and_12_kib_gzipped() -> None:

@@ -121,6 +121,6 @@ def test_an_address_that_cannot_be_read_has_no_head_either(client: httpx.Client)
 def test_a_stranger_who_has_no_token_is_told_nothing(served: Served, job: str) -> None:
     site = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
     for path in (f"{JOBS}/{job}", "/api/device/scanners", f"{JOBS}/{job}/next-page", "/f/RemoveAllImages", "/nowhere"):
-        refused = httpx.head(served.url + path, headers=site)
+        refused = httpx.head(served.url + path, headers=site, timeout=60)
         assert refused.status_code == 403 and "access-control-allow-origin" not in refused.headers
-        assert said(refused) == said(httpx.get(served.url + path, headers=site))
+        assert said(refused) == said(httpx.get(served.url + path, headers=site, timeout=60))

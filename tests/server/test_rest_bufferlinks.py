@@ -35,7 +35,7 @@ def test_an_image_of_a_buffer_is_read_at_full_size_and_with_its_edits(running: S
     assert loaded.status_code == 200, loaded.text
     assert [code["barcodeText"] for code in read(running, 0, "whole").json()] == [TEXT]
     box = {"left": 0, "top": 0, "right": 850, "bottom": 600, "indices": [0], "fill": "#ffffff"}
-    erased = httpx.post(f"{running.url}/f/Erase", json={"id": "whole", "params": box})
+    erased = httpx.post(f"{running.url}/f/Erase", json={"id": "whole", "params": box}, timeout=60)
     assert erased.status_code == 200, erased.text
     assert read(running, 0, "whole").json() == []
 

@@ -22,7 +22,7 @@ from dwtsvc.server.rest import scanners
 from dwtsvc.server.rest.devicetext import visible
 from dwtsvc.server.rest.scanners import comings_and_goings
 from dwtsvc.server.rest.webcam import PREVIEW, pictures
-from tests.server.faces import DOCUMENTS, JOBS, Api, Play, serving
+from tests.server.faces import DOCUMENTS, JOBS, PATIENCE, Api, Play, Served, serving
 
 SITE = of_origin("https://shop.example", {Access.LIST, Access.SCAN, Access.READ, Access.CAMERA})
 BLIND = of_origin("https://blind.example", SCOPES - {Access.CAMERA})
@@ -204,7 +204,7 @@ def opened(api: Api) -> previews.Preview:
 
 async def free_again(api: Api) -> bool:
     """Whether the camera can be had again, within the time that letting it go may take."""
-    until = monotonic() + 20
+    until = monotonic() + PATIENCE
     while monotonic() < until:
         try:
             again = await api.service.bridge.outside(opened, api)
@@ -237,10 +237,9 @@ def test_a_preview_is_jpegs_in_parts_and_its_end_lets_the_camera_go(play: Play) 
 
 
 def test_a_preview_whose_pictures_nobody_fetches_ends_by_itself(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(previews, "UNSEEN", 0.5)
-
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
         live = await api.service.bridge.outside(opened, api)
+        monkeypatch.setattr(previews, "UNSEEN", 0.5)  # from the first picture on, which may take longer
         assert await api.service.bridge.outside(live.next)
         assert await free_again(api)
         assert await api.service.bridge.outside(live.next) is None
@@ -260,8 +259,12 @@ def test_a_preview_has_a_longest_time(play: Play, monkeypatch: pytest.MonkeyPatc
     play(scene)
 
 
+def asking(served: Served) -> httpx.Client:
+    return httpx.Client(base_url=served.url, timeout=PATIENCE)
+
+
 def test_a_client_that_goes_lets_the_camera_go_and_who_has_no_consent_sees_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, httpx.Client(base_url=served.url) as client:
+    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, asking(served) as client:
         stranger = {"origin": "https://stranger.example"}
         assert client.get(PREVIEW, params={"device": CAMERA}, headers=stranger).status_code == 403
         with client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 15}) as watched:
@@ -270,7 +273,7 @@ def test_a_client_that_goes_lets_the_camera_go_and_who_has_no_consent_sees_nothi
             assert b"content-type: image/jpeg" in next(pieces)
             assert client.post(JOBS, json={"device": CAMERA}).status_code == 423
             assert client.head(PREVIEW, params={"device": CAMERA}).status_code == 200  # opens no camera
-        until = monotonic() + 20
+        until = monotonic() + PATIENCE
         while (status := client.post(JOBS, json={"device": CAMERA}).status_code) == 423 and monotonic() < until:
             sleep(0.1)
         assert status == 201
@@ -279,7 +282,7 @@ def test_a_client_that_goes_lets_the_camera_go_and_who_has_no_consent_sees_nothi
 def test_a_site_watches_for_as_long_as_it_has_consent_for_cameras(tmp_path: Path) -> None:
     site = "https://shop.example"
     head = {"origin": site}
-    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, httpx.Client(base_url=served.url) as client:
+    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, asking(served) as client:
         grants = Grants(Paths.from_environment({"DWTSVC_HOME": str(served.home)}).state)
         grants.put(site, [Access.LIST, Access.SCAN], Decision.ALWAYS)
         refused = client.get(PREVIEW, params={"device": CAMERA}, headers=head)
@@ -288,7 +291,7 @@ def test_a_site_watches_for_as_long_as_it_has_consent_for_cameras(tmp_path: Path
         assert client.post("/f/GetDevices", **listing).json()["result"] == []
         grants.put(site, [Access.LIST, Access.SCAN, Access.CAMERA], Decision.ALWAYS)
         assert [each["kind"] for each in client.post("/f/GetDevices", **listing).json()["result"]] == ["camera"]
-        with client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 15}, headers=head, timeout=60) as watched:
+        with client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 15}, headers=head) as watched:
             parts = watched.iter_bytes()
             assert b"content-type: image/jpeg" in next(parts)
             grants.put(site, [Access.LIST, Access.SCAN], Decision.ALWAYS)
@@ -297,9 +300,9 @@ def test_a_site_watches_for_as_long_as_it_has_consent_for_cameras(tmp_path: Path
 
 
 def test_a_service_that_stops_ends_answers_without_an_end_in_order_and_cuts_none(tmp_path: Path) -> None:
-    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, httpx.Client(base_url=served.url) as client:
-        watching = client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 5}, timeout=60)
-        listening = client.stream("GET", "/api/device/scanners/events", timeout=60)
+    with serving(tmp_path / "home", DWTSVC_WEBCAMS="virtual") as served, asking(served) as client:
+        watching = client.stream("GET", PREVIEW, params={"device": CAMERA, "rate": 5})
+        listening = client.stream("GET", "/api/device/scanners/events")
         with watching as watched, listening as heard:
             told = [watched.iter_bytes(100), heard.iter_bytes(100)]
             assert all(next(each) for each in told)
