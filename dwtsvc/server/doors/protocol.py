@@ -112,6 +112,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(408, BadArguments("The head of the request did not arrive in time"))
         elif self._phase is BODY and self.flow.read_paused:  # the application is slow, not the client
             self._expect_by(1)
+            self._body_began = self.read_deadline - self._received / self._limits.rate  # whose time begins anew
         elif self._phase is BODY:
             self._refuse(408, BadArguments("The body of the request did not arrive in time"))
         else:
