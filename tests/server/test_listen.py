@@ -218,7 +218,7 @@ def test_other_machines_are_listened_to_with_expose_and_tls_only(start: Start, p
 
 def test_a_request_in_work_is_finished_on_sigterm_and_sigint(start: Start) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        service = start(home=number.name).ready()
+        service = start(home=number.name, grace=3600.0).ready()
         with ask(service, "/wait/1") as client:
             assert [service.next_line(), service.next_line()] == ["start", "waiting"]
             service.send(number)
@@ -228,7 +228,7 @@ def test_a_request_in_work_is_finished_on_sigterm_and_sigint(start: Start) -> No
 
 
 def test_a_large_answer_on_its_way_is_finished_on_sigterm(start: Start, pair: tuple[Path, Path]) -> None:
-    service = start(*pair).ready()
+    service = start(*pair, grace=3600.0).ready()
     plain = ask(service, "/large")
     encrypted = trusting().wrap_socket(socket.create_connection(("127.0.0.1", service.https), timeout=PATIENCE))
     encrypted.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -242,7 +242,7 @@ def test_a_large_answer_on_its_way_is_finished_on_sigterm(start: Start, pair: tu
 
 
 def test_new_clients_are_refused_while_the_last_requests_finish(start: Start) -> None:
-    service = start().ready()
+    service = start(grace=3600.0).ready()
     with ask(service, "/wait/2") as client:
         assert [service.next_line(), service.next_line()] == ["start", "waiting"]
         service.send(signal.SIGTERM)
@@ -317,7 +317,8 @@ def test_systemd_hears_ready_signs_of_life_and_stopping(start: Start, tmp_path: 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(address))
         manager.settimeout(PATIENCE)
-        service = start(environ={"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "200000"})
+        # Not more often: ten words that nobody has read yet, and the next one is lost.
+        service = start(environ={"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "1000000"})
         heard = [manager.recv(4096).decode()]
         while not any("READY=1" in each for each in heard):
             heard.append(manager.recv(4096).decode())
