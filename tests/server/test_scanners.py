@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from time import sleep
 
@@ -53,7 +54,10 @@ class Shown(Signs):
     """Signs that a test gives."""
 
     def __init__(self) -> None:
-        self.now: frozenset[str] = frozenset()
+        self._told: SimpleQueue[str] = SimpleQueue()
+
+    def show(self, driver: str) -> None:
+        self._told.put(driver)
 
     def __enter__(self) -> Shown:
         return self
@@ -65,8 +69,10 @@ class Shown(Signs):
         return True
 
     def news(self, drivers: frozenset[str]) -> frozenset[str]:
-        now, self.now = self.now, frozenset()
-        return now & drivers
+        found = set()
+        while not self._told.empty():
+            found.add(self._told.get())
+        return drivers & found
 
 
 @pytest.fixture
@@ -97,10 +103,10 @@ def test_a_sign_has_its_driver_asked_and_no_other(drivers: Drivers) -> None:
     with following(shown) as followed:
         assert ids(followed) == ["escl:one", "sane:usb:1"]
         drivers.lists = {"sane": [], "escl": ["escl:one", "escl:two"]}
-        shown.now = frozenset({"escl"})
+        shown.show("escl")
         until(lambda: "escl:two" in ids(followed))
         assert ids(followed) == ["escl:one", "escl:two", "sane:usb:1"]
-        shown.now = frozenset({"sane"})
+        shown.show("sane")
         until(lambda: "sane:usb:1" not in ids(followed))
         assert drivers.asked == [None, "escl", "sane"]
 
@@ -131,16 +137,16 @@ def test_a_driver_that_hangs_delays_the_others_neither_nor_loses_its_error(drive
     with following(shown) as followed:
         ids(followed)
         drivers.hang.add("sane")
-        shown.now = frozenset({"sane"})
+        shown.show("sane")
         until(lambda: "sane" in drivers.asked)
         drivers.lists["escl"] = []
-        shown.now = frozenset({"escl"})
+        shown.show("escl")
         until(lambda: ids(followed) == ["sane:usb:1"])
         drivers.go_on.set()
         until(lambda: followed.errors)
         assert ids(followed) == []
         drivers.hang.clear()
-        shown.now = frozenset({"sane"})
+        shown.show("sane")
         until(lambda: ids(followed) == ["sane:usb:1"])
         assert followed.errors == ()
 
@@ -150,9 +156,9 @@ def test_a_sign_during_an_answer_has_the_driver_asked_once_more(drivers: Drivers
     with following(shown) as followed:
         ids(followed)
         drivers.hang.add("sane")
-        shown.now = frozenset({"sane"})
+        shown.show("sane")
         until(lambda: drivers.asked == [None, "sane"])
-        shown.now = frozenset({"sane"})
+        shown.show("sane")
         until(lambda: "sane" in followed._again)
         drivers.hang.clear()
         drivers.go_on.set()
