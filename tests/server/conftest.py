@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,11 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from tests.server.faces import Api, Play, Served, api, serving
+from dwtsvc.devices.process import PageReady
+from dwtsvc.jobs import Developed
+from dwtsvc.model import ScanRequest
+from dwtsvc.pipeline.develop import Developer
+from tests.server.faces import PATIENCE, Api, Play, Served, api, serving
 from tests.server.guarded import House
 
 T = TypeVar("T")
@@ -28,6 +33,20 @@ def play(tmp_path: Path) -> Play:
         return asyncio.run(main())
 
     return run
+
+
+@pytest.fixture
+def held_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Pages are scanned, but none is finished before this is set."""
+    may, finish = threading.Event(), Developer.__call__
+
+    def patient(self: Developer, page: PageReady, request: ScanRequest) -> Developed:
+        may.wait(PATIENCE)
+        return finish(self, page, request)
+
+    monkeypatch.setattr(Developer, "__call__", patient)
+    yield may
+    may.set()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -13,19 +12,18 @@ from typing import Any
 import pytest
 
 from dwtsvc.config import Settings
-from dwtsvc.devices.process import PageReady
 from dwtsvc.errors import JobDeleted, ScannerBusy, TooMany
 from dwtsvc.esclxml import JPEG, Ticket
-from dwtsvc.jobs import Developed
 from dwtsvc.model import Area, Device, Mode, ScanRequest, Source
 from dwtsvc.paths import Paths
-from dwtsvc.pipeline.develop import Developer
 from dwtsvc.server.airscan import orders as module
 from dwtsvc.server.airscan.face import Face
 from dwtsvc.server.airscan.gate import Request
 from dwtsvc.server.airscan.offers import Offer
 from dwtsvc.server.airscan.orders import Order, Orders
+from dwtsvc.server.holdings import Held
 from dwtsvc.server.service import Service
+from tests.server.daemon import PATIENCE, until
 
 AREA = Area(width=50, height=50)
 TICKET = Ticket(source=Source.FEEDER, mode=Mode.COLOR, resolution=75, format=JPEG, area=AREA)
@@ -61,7 +59,11 @@ async def fetched(orders: Orders, order: Order, wait: float = 60.0) -> int:
         return size
 
 
-def test_a_scanner_that_another_face_has_is_waited_for(play: Callable[[str, Scene], None]) -> None:
+def test_a_scanner_that_another_face_has_is_waited_for(
+    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 60.0)
+
     async def scene(service: Service, orders: Orders) -> None:
         request = ScanRequest(device=orders.offer.device.id)
         mine = await service.bridge.outside(
@@ -113,15 +115,18 @@ def test_orders_that_still_wait_for_the_scanner_count_among_those_of_a_client(
     play("virtual:adf?pages=1", scene)
 
 
-def test_a_page_that_takes_long_is_asked_for_again(play: Callable[[str, Scene], None]) -> None:
+def test_a_page_that_takes_long_is_asked_for_again(
+    play: Callable[[str, Scene], None], held_back: threading.Event
+) -> None:
     async def scene(service: Service, orders: Orders) -> None:
         order = await orders.begin(TICKET, "a")
         with pytest.raises(ScannerBusy):
             await fetched(orders, order, wait=0.01)
+        held_back.set()
         assert await fetched(orders, order)
         assert await fetched(orders, order) == 0
 
-    play("virtual:adf?pages=1&slow=1", scene)
+    play("virtual:adf?pages=1", scene)
 
 
 async def asked(face: Face, path: str, agent: bytes) -> int:
@@ -136,9 +141,13 @@ async def asked(face: Face, path: str, agent: bytes) -> int:
     return int(told[0]["status"])
 
 
-@pytest.mark.parametrize(("agent", "statuses"), [(b"okhttp/4.9.1", {503}), (b"ktor-client", {503}), (b"Other", {200})])
+@pytest.mark.parametrize(("agent", "status"), [(b"okhttp/4.9.1", 503), (b"ktor-client", 503), (b"Other", 200)])
 def test_clients_of_android_are_told_to_come_again_before_they_give_up(
-    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch, agent: bytes, statuses: set[int]
+    play: Callable[[str, Scene], None],
+    monkeypatch: pytest.MonkeyPatch,
+    held_back: threading.Event,
+    agent: bytes,
+    status: int,
 ) -> None:
     assert max(module.HASTY_WAIT, module.PATIENCE) < 10  # seconds: okhttp, and orders of NAPS2
     monkeypatch.setattr(module, "HASTY_WAIT", 0.01)
@@ -146,31 +155,24 @@ def test_clients_of_android_are_told_to_come_again_before_they_give_up(
     async def scene(service: Service, orders: Orders) -> None:
         order = await orders.begin(TICKET, "127.0.0.1")
         face = Face(service.bridge, {orders.offer.slug: orders}, lambda: True)
-        assert await asked(face, f"/eSCL/ScanJobs/{order.held.uid}/NextDocument", agent) in statuses
+        asking = asyncio.create_task(asked(face, f"/eSCL/ScanJobs/{order.held.uid}/NextDocument", agent))
+        done, _ = await asyncio.wait([asking], timeout=None if status == 503 else 0.3)
+        assert bool(done) == (status == 503)
+        held_back.set()
+        assert await asking == status
 
-    play("virtual:adf?pages=1&slow=1", scene)
+    play("virtual:adf?pages=1", scene)
 
 
 def test_an_order_is_not_completed_while_its_last_page_is_on_its_way(
-    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
+    play: Callable[[str, Scene], None], held_back: threading.Event
 ) -> None:
-    scanned = threading.Event()
-
-    class Patient(Developer):
-        def __call__(self, page: PageReady, request: ScanRequest) -> Developed:
-            scanned.wait()
-            return super().__call__(page, request)
-
-    monkeypatch.setattr(module, "Developer", Patient)
-
     async def scene(service: Service, orders: Orders) -> None:
         order = await orders.begin(TICKET, "a")
-        try:
-            while order.held.job.active:
-                await asyncio.sleep(0.01)
-            assert order.status("/eSCL").state == "Processing"
-        finally:
-            scanned.set()
+        while order.held.job.active:
+            await asyncio.sleep(0.01)
+        assert order.status("/eSCL").state == "Processing"
+        held_back.set()
         assert await fetched(orders, order)
         assert order.status("/eSCL").state == "Completed"
 
@@ -229,21 +231,31 @@ def test_a_document_that_was_not_taken_comes_again(play: Callable[[str, Scene], 
 
 
 def test_what_is_opened_for_a_client_that_leaves_is_closed_and_feeds_no_paper(
-    play: Callable[[str, Scene], None],
+    play: Callable[[str, Scene], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene(service: Service, orders: Orders) -> None:
+        opening, may, begin = threading.Event(), threading.Event(), service.holdings.begin_job
+        held: list[Held] = []
+
+        def patient(*given: Any, **how: Any) -> Held:
+            opening.set()
+            may.wait(PATIENCE)
+            held.append(begin(*given, **how))
+            return held[-1]
+
+        monkeypatch.setattr(service.holdings, "begin_job", patient)
         ordering = asyncio.create_task(orders.begin(TICKET, "a"))
-        await asyncio.sleep(0.05)  # the scanner takes half a second to open
+        assert await asyncio.to_thread(opening.wait, PATIENCE)
         ordering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError):
             await ordering
         assert not orders.turns.taken
-        await asyncio.sleep(0.8)  # by now it is open, and nobody wants it
-        assert orders.of_client("a") == []
-        assert service.holdings.jobs() == []
+        may.set()
+        await asyncio.to_thread(until, lambda: held and service.holdings.jobs() == [])
+        assert orders.of_client("a") == [] and not held[0].job.pages
         assert await fetched(orders, await orders.begin(TICKET, "b"))
 
-    play("virtual:adf?pages=1&delay-open=0.5", scene)
+    play("virtual:adf?pages=1", scene)
 
 
 def test_a_job_that_was_deleted_meanwhile_is_gone(play: Callable[[str, Scene], None]) -> None:

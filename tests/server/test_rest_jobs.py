@@ -370,9 +370,9 @@ def test_several_that_wait_at_once_get_a_page_each(play: Play) -> None:
     play(scene)
 
 
-def test_a_client_that_goes_away_takes_no_page_with_it(play: Play) -> None:
+def test_a_client_that_goes_away_takes_no_page_with_it(play: Play, held_back: threading.Event) -> None:
     async def scene(api: Api, client: httpx.AsyncClient) -> None:
-        job = await _begun(client, "virtual:adf?pages=1&slow=0.5&seed=7")
+        job = await _begun(client, "virtual:adf?pages=1&seed=7")
         left = asyncio.Event()
         sent: list[dict[str, object]] = []
 
@@ -401,6 +401,7 @@ def test_a_client_that_goes_away_takes_no_page_with_it(play: Play) -> None:
         left.set()
         await waiting
         assert sent[0]["status"] == 204
+        held_back.set()
         assert (await client.get(f"{JOBS}/{job}/next-page")).status_code == 200
 
     play(scene)
