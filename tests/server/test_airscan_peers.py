@@ -224,22 +224,25 @@ def test_scanner_mcp_scans(tmp_path: Path, source: str, pages: int) -> None:
 
 
 # It takes the name from the announcement and asks the system for its address, which only a system with mDNS knows. And
-# it takes the first scanner that answers, so it is told of ours only.
+# it takes the first scanner that answers, so it is told of ours only; and it waits ten seconds, so it is told before.
 ESCL_SCAN = """
-import socket, sys, zeroconf, scanner
+import socket, sys, threading, zeroconf, scanner
 port, known = int(sys.argv.pop(1)), socket.getaddrinfo
 socket.getaddrinfo = lambda host, *rest, **more: known(
     "127.0.0.1" if str(host).startswith("dwtsvc-") else host, *rest, **more
 )
 class Browser(zeroconf.ServiceBrowser):
     def __init__(self, zc, type_, listener):
+        found = threading.Event()
         def add(zc, type, name):
-            info = zc.get_service_info(type, name, timeout=5000)
+            info = zc.get_service_info(type, name, timeout=20000)
             if info and info.port == port:
                 listener.info = info
+                found.set()
         ours = type("Ours", (), {"add_service": staticmethod(add), "remove_service": staticmethod(lambda *_: None),
                                  "update_service": staticmethod(lambda *_: None)})()
         super().__init__(zc, type_, listener=ours)
+        found.wait(45)
 zeroconf.ServiceBrowser = Browser
 sys.exit(scanner.main())
 """
