@@ -35,7 +35,7 @@ def care(tmp_path: Path) -> FakeCare:
 
 @pytest.fixture(params=["uvloop", "asyncio"])
 def service(request: pytest.FixtureRequest, tmp_path: Path, care: FakeCare) -> Iterator[Running]:
-    limits = Limits(handshake=1, linger=0.3, sweep=0.1)
+    limits = Limits(linger=0.3, sweep=0.1)
     with running(tmp_path, care=care, limits=limits, uvloop=request.param == "uvloop") as service:
         yield service
 
