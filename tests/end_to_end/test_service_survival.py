@@ -58,7 +58,7 @@ def test_after_a_crash_the_service_answers_again_with_its_pages_and_leaves_a_dum
 
 
 def test_a_job_that_a_kill_interrupted_is_ended_and_says_so_with_the_pages_before_it(service: Running) -> None:
-    body = {"device": "virtual:adf?pages=50&seed=1&slow=0.2", "config": {"Resolution": 50}}
+    body = {"device": "virtual:adf?pages=5000&seed=1&slow=0.2", "config": {"Resolution": 50}}
     job = service.client.post(JOBS, json=body).json()["jobuid"]
     first = service.client.get(f"{JOBS}/{job}/next-page", params={"type": "image/png"})
     pid, workers = service.pid, service.workers
@@ -82,7 +82,7 @@ def test_without_its_monitor_the_service_ends_and_the_next_one_finds_every_page(
 
 def test_a_worker_that_is_killed_ends_its_job_only(service: Running) -> None:
     done, pages = scanned(service, "virtual:flatbed?seed=4")
-    body = {"device": "virtual:adf?pages=50&slow=0.2", "config": {"Resolution": 50}}
+    body = {"device": "virtual:adf?pages=5000&slow=0.2", "config": {"Resolution": 50}}
     before = set(service.workers)
     job = service.client.post(JOBS, json=body).json()["jobuid"]
     assert service.client.get(f"{JOBS}/{job}/next-page-info").status_code == 200

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 
@@ -30,8 +32,17 @@ def mount(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@contextmanager
+def stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A scan that is not over before the block is, and keeps what it has."""
+    process.send_signal(signal.SIGSTOP)
+    assert process.poll() is None
+    yield
+    process.send_signal(signal.SIGCONT)
+
+
 def test_kill_9_loses_no_page_that_was_told(place: Place, faulty: Faulty) -> None:
-    faulty(pages=40, row_delay_us=20)
+    faulty(pages=400, row_delay_us=20)  # more than come before the kill, however late that is
     chance = random.Random(11)
     for _ in range(5):
         child = subprocess.Popen(
@@ -68,9 +79,10 @@ def test_two_scans_to_one_name_do_not_mix(place: Place, faulty: Faulty) -> None:
     first = subprocess.Popen([DWTSVC, *FEEDER, "-o", "a.tiff"], cwd=place.folder, env=os.environ)
     while not (place / ".a.tiff.part").exists():
         sleep(0.02)
-    second = place.run("scan", "-d", "dwtfault:glass", "-r", "75", "-o", "a.tiff")
+    with stopped(first):
+        second = place.run("scan", "-d", "dwtfault:glass", "-r", "75", "-o", "a.tiff")
     assert (second.code, "another scan" in second.err) == (5, True)
-    assert first.wait(30) == 0
+    assert first.wait(60) == 0
     with Image.open(place / "a.tiff") as image:
         assert image.n_frames == 6
 
@@ -152,10 +164,11 @@ def test_a_busy_scanner_is_told_with_who_has_it(place: Place, faulty: Faulty) ->
     first = subprocess.Popen([DWTSVC, *FEEDER, "-o", "a{n}.png"], cwd=place.folder, env=os.environ, stdout=-1)
     assert first.stdout
     first.stdout.readline()
-    second = place.run(*FEEDER, "-o", "b.tiff")
+    with stopped(first):
+        second = place.run(*FEEDER, "-o", "b.tiff")
     assert second.code == 21
     assert str(first.pid) in second.err
-    assert first.wait(30) == 0
+    assert first.wait(60) == 0
 
 
 def test_store_and_outputs_have_the_right_modes(place: Place, faulty: Faulty) -> None:
