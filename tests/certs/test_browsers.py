@@ -25,6 +25,7 @@ from dwtsvc.certs.nss import NssDatabase
 from dwtsvc.certs.stores import Machine, Store, discover
 from dwtsvc.paths import Paths
 from tests.certs.rig import NOW, Signer, linux
+from tests.server.running import free_port
 
 CHROMIUM = shutil.which("chromium")
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
@@ -43,8 +44,8 @@ class Server:
     def __init__(self, certificate: Path, key: Path) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
-        self._v4 = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._v4.getsockname()[1])
+        self.port = free_port()
+        self._v4 = socket.create_server(("127.0.0.1", self.port))
         self._v6 = socket.create_server(("::1", self.port), family=socket.AF_INET6)
         self.requests: list[str] = []
         self.refusals: list[str] = []
@@ -127,7 +128,7 @@ def chromium_says(machine: Machine, *urls: str, more: tuple[str, ...] = ()) -> l
         for url in urls:
             page = browser.new_page()
             try:
-                page.goto(url)
+                page.goto(url, timeout=LONG * 1000)
                 said.append(page.title() if page.evaluate("isSecureContext") else "not secure")
             except Error as error:
                 said.append(error.message.split(" at ")[0].rpartition("net::")[2])
