@@ -49,6 +49,12 @@ def paths(tmp_path: Path) -> Paths:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers here is a thread of this process, which a busy machine may keep waiting."""
+    monkeypatch.setattr(status, "PATIENCE", 60.0)
+
+
 class Asked:
     """A server that answers every request alike, and the headers it got."""
 

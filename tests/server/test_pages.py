@@ -26,7 +26,7 @@ from dwtsvc.server.gate import access
 from dwtsvc.server.gate.access import OWN, TOOL, Access, Caller
 from dwtsvc.server.rest.refusals import handlers
 from dwtsvc.server.service import Service
-from tests.server.running import wait_for
+from tests.server.running import PATIENCE, wait_for
 
 EVIL = '"><script>alert(1)</script>&amp;'
 CERTIFICATE = {
@@ -59,6 +59,9 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     made = Service(Settings(ask_consent="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
     yield made
     made.scanners.close()
+    for each in threading.enumerate():  # one that comes late would ask the drivers of the next test
+        if each.name.startswith("scanners"):
+            each.join(PATIENCE)
     made.jobs.close()
     made.documents.close()
     made.bridge.close()
