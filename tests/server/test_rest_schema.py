@@ -38,7 +38,19 @@ def test_no_call_of_the_document_breaks_it(tmp_path: Path) -> None:
                 str(tmp_path / "schemathesis.toml"),
             ),
             *("run", f"{served.url}/schema/openapi.json"),
-            *("--checks", CHECKS, "--max-time", str(SECONDS), "--seed", "3", "--max-examples", "20", "--no-color"),
+            *(
+                "--checks",
+                CHECKS,
+                "--max-time",
+                str(SECONDS),
+                "--seed",
+                "3",
+                "--request-timeout",
+                str(SECONDS),
+                "--max-examples",
+                "20",
+                "--no-color",
+            ),
             *("--generation-database", "none", *LEFT_OUT),
         ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS + 50)
