@@ -134,7 +134,7 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> tuple[int, 
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=60,
+        timeout=120,
     )
     return done.returncode, done.stdout.replace(environment["DWTSVC_HOME"] + "/config", "/home/ada/.config/dwtsvc")
 

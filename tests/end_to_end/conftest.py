@@ -41,7 +41,7 @@ class Place:
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder, self.home = folder, home
 
-    def run(self, *arguments: str, timeout: float = 60, **environment: str) -> Ran:
+    def run(self, *arguments: str, timeout: float = 120, **environment: str) -> Ran:
         done = subprocess.run(
             [DWTSVC, *arguments],
             cwd=self.folder,

@@ -18,7 +18,7 @@ from tests.server.daemon import Running, lives, processes, running, until
 KILLS = 10
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_no_confirmed_page_or_edit_is_lost_in_a_storm_of_kills(tmp_path: Path) -> None:
     report = Storm(tmp_path / "home", seed=7).run(KILLS)
     assert report.kills.total() == KILLS

@@ -160,7 +160,7 @@ def test_airscan_finds_a_shared_scanner_by_itself(tmp_path: Path) -> None:
     env = {**os.environ, "DWTSVC_HOME": str(tmp_path / "home"), "SANE_CONFIG_DIR": str(tmp_path / "none")}
     env |= {"DWTSVC_DEVICE": GLASS, "DWTSVC_ESCL_DISCOVERY": "off"}
     command = ["unshare", "-n", "-m", "sh", "-c", ZEROCONF, "sh", *PROGRAM]
-    ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=3 * PATIENCE)
     assert ran.returncode == 0, ran.stderr
     (theirs,) = direct(tmp_path, GLASS, "--size", "101.6x127mm")
     assert same(Image.open(tmp_path / "page.pnm"), theirs)

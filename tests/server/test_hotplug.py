@@ -13,8 +13,9 @@ import pytest
 from tests.devices.test_escl import announced
 
 from .daemon import running
+from .running import free_port
 
-PORT = 54323
+PORT = free_port()  # nobody listens there; the name of the scanner is made of it
 
 
 def told(stream: Any) -> Iterator[tuple[str, Any]]:

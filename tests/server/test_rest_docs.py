@@ -32,7 +32,7 @@ def test_the_examples_run_in_their_order(running: Served, tmp_path: Path) -> Non
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for name, kind in (("first.png", "PNG"), ("page.jpg", "JPEG"), ("turned.jpg", "JPEG"), ("old.png", "PNG")):
@@ -43,7 +43,7 @@ def test_the_examples_run_in_their_order(running: Served, tmp_path: Path) -> Non
 
 def described(running: Served) -> set[tuple[str, str]]:
     """Every call of the REST API that the OpenAPI document knows, parameters taken out."""
-    document = httpx.get(f"{running.url}/schema/openapi.json", timeout=30).json()
+    document = httpx.get(f"{running.url}/schema/openapi.json", timeout=60).json()
     paths = {path: methods for path, methods in document["paths"].items() if path.startswith(("/api/", "/DWTAPI/"))}
     return {(method.upper(), re.sub(r"\{\w+\}", "{}", path)) for path, methods in paths.items() for method in methods}
 
