@@ -362,7 +362,7 @@ def test_ctrl_c_ends_soon_loses_nothing_and_leaves_no_process(place: Place, read
         wait_for(lambda: scan.stored >= 12 and len(reader.read) >= 1, "no pages come")
         family = [*scan.family, *reader.read]
         os.killpg(scan.process.pid, signal.SIGINT)  # as a terminal does it: to all that stand in front of it
-        time.sleep(0.3)
+        assert scan.process.stderr and any(b"Ctrl-C again" in line for line in scan.process.stderr)
         reader.open()
         code, _, err = scan.end()
     assert code == 130, err
