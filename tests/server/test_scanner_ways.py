@@ -19,7 +19,8 @@ def test_a_scanner_that_airscan_sees_too_is_listed_once_and_scanned_by_either_wa
     with FakeScanner() as scanner:
         sane = configured(tmp_path / "sane", "airscan", AIRSCAN.format(url=scanner.url))["SANE_CONFIG_DIR"]
         ours = {"SANE_CONFIG_DIR": sane, "DWTSVC_ESCL_DEVICES": scanner.url, "DWTSVC_DEVICE": ""}
-        with serving(tmp_path / "home", **ours) as served, httpx.Client(base_url=served.url, timeout=PATIENCE) as client:
+        running = serving(tmp_path / "home", **ours)
+        with running as served, httpx.Client(base_url=served.url, timeout=PATIENCE) as client:
 
             def listed(**wanted: Any) -> list[tuple[str, list[str]]]:
                 found = client.get("/api/device/scanners", params=wanted).json()
