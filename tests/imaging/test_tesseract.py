@@ -14,6 +14,8 @@ from dwtsvc.errors import ChildProgramFailed, MissingDependency
 from dwtsvc.imaging import ocr
 from dwtsvc.imaging.ocr import Reading
 from tests.imaging import printed
+from tests.programs import begun_first
+from tests.server.daemon import lives, until
 
 HEADING = "level\\tpage_num\\tblock_num\\tpar_num\\tline_num\\tword_num\\tleft\\ttop\\twidth\\theight\\tconf\\ttext\\n"
 MODELS = "/usr/share/tesseract-ocr/5/tessdata"
@@ -26,13 +28,6 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
-
-
-def alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
 
 
 def test_nothing_is_left_of_a_page_that_was_read(temporary: Path) -> None:
@@ -98,22 +93,25 @@ def test_the_languages_reach_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_one_that_hangs_is_killed_and_leaves_nothing(
     tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    printed.install(monkeypatch, tmp_path / "bin", f"echo $$ > {tmp_path}/pid; echo half > $2.tsv; exec sleep 600")
+    printed.install(monkeypatch, tmp_path / "bin", f"echo half > $2.tsv; echo $$ > {tmp_path}/pid; exec sleep 600")
+    begun_first(monkeypatch, (tmp_path / "pid").exists)
     with pytest.raises(ChildProgramFailed) as caught:
         ocr.read(printed.typed("word"), 200, Reading(timeout=1.5))
     assert "1.5 seconds" in caught.value.why
-    assert not alive(int((tmp_path / "pid").read_text()))
+    pid = int((tmp_path / "pid").read_text())
+    until(lambda: not lives(pid))
     assert list(temporary.iterdir()) == []
 
 
 def test_one_that_will_not_end_is_killed_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = f"trap '' TERM; echo $$ > {tmp_path}/pid; while :; do sleep 0.1; done"
     printed.install(monkeypatch, tmp_path / "bin", script)
+    begun_first(monkeypatch, (tmp_path / "pid").exists)
     with pytest.raises(ChildProgramFailed):
         ocr.read(printed.typed("word"), 200, Reading(timeout=1))
     pid = int((tmp_path / "pid").read_text())
     os.waitpid(pid, 0)  # it ends: this does not return while it lives
-    assert not alive(pid)
+    assert not lives(pid)
 
 
 def test_one_that_dies_is_reported_with_its_signal(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from dwtsvc.errors import BadArguments, ChildProgramFailed
 from dwtsvc.targets import Facts
 from dwtsvc.targets.hook import Hook
+from tests.programs import begun_first
+from tests.server.daemon import lives, until
 
 WRITES = "import os, sys; open('said', 'w').write(repr((sys.argv[1:], dict(os.environ))))"
 
@@ -75,24 +76,16 @@ def test_a_program_that_fails_is_told_and_the_file_stays(tmp_path: Path, text: s
     assert (tmp_path / "a.pdf").read_bytes() == b"x"
 
 
-def test_a_program_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+def test_a_program_that_does_not_end_is_ended_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     child = "import os, time; os.fork(); open(f'pid-{os.getpid()}', 'w'); time.sleep(600)"
-    with pytest.raises(ChildProgramFailed, match="did not end within 2 s"):
-        Hook(program(child), seconds=2).run(tmp_path, Facts())
+    begun_first(monkeypatch, lambda: len(list(tmp_path.glob("pid-*"))) == 2)
+    with pytest.raises(ChildProgramFailed, match="did not end within 1 s"):
+        Hook(program(child), seconds=1).run(tmp_path, Facts())
     numbers = [int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")]
     assert len(numbers) == 2
-    for _ in range(500):
-        if not any(_lives(number) for number in numbers):
-            return
-        time.sleep(0.01)
-    pytest.fail("a child lives on")
-
-
-def _lives(number: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{number}/status").read_text()
-    except OSError:
-        return False
+    until(lambda: not any(map(lives, numbers)), lambda: "a child lives on")
 
 
 def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
