@@ -22,6 +22,9 @@ from typing import Any
 
 import pytest
 
+from tests.server.daemon import until
+from tests.server.running import free_port
+
 
 @dataclass
 class Request:
@@ -236,7 +239,7 @@ def sshd(folder: Path) -> Iterator[Sshd]:
     for name in ("host", "client"):
         _key(folder / name)
     (folder / "authorized").write_text((folder / "client.pub").read_text())
-    port = _free_port()
+    port = free_port()
     known = f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}"
     (folder / "known_hosts").write_text(known)
     (folder / "config").write_text(
@@ -257,21 +260,13 @@ def _key(path: Path, password: str = "") -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", password, "-f", path], check=True)
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(500):
-        if process.poll() is not None:
-            pytest.fail(log.read_text())
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
         with socket.socket() as one:
-            if one.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    pytest.fail("sshd does not answer")
+            return one.connect_ex(("127.0.0.1", port)) == 0
+
+    until(answers, log.read_text)
 
 
 def sha256(path: Path) -> str:

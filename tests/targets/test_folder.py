@@ -113,11 +113,15 @@ from dwtsvc.targets.patience import Deadline
 
 folder.CHUNK = 4096
 read = parcel.Watched.read
-def slowly(self, size=-1):
+left = 2
+def stopping(self, size=-1):
+    global left
     print("read", flush=True)
-    time.sleep(0.2)
+    if not left:
+        time.sleep(600)
+    left -= 1
     return read(self, size)
-parcel.Watched.read = slowly
+parcel.Watched.read = stopping
 sent = parcel.Parcel.of(Path(sys.argv[1]), parcel.Facts(), "0" * 32)
 folder.Folder(of_address(sys.argv[2]), Deadline(60)).carry(sent)
 """
