@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -24,68 +23,19 @@ from dwtsvc.pipeline.pool import NICE, ConfinedPool
 from dwtsvc.pipeline.recipe import Done, Original, Recipe, Task
 from dwtsvc.pipeline.work import work
 from tests.imaging import printed
+from tests.pipeline.chores import crash, double, eat, give_up, group_of, hang, number, priority, run_a_program
+from tests.server.daemon import lives, until
 
 MIB = 2**20
 
 
-def double(number: int) -> int:
-    return 2 * number
-
-
-def crash() -> None:
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def hang(*_: object) -> None:
-    time.sleep(600)
-
-
-def eat() -> int:
-    return len(bytearray(2**40))
-
-
-def give_up() -> None:
-    raise MemoryError
-
-
-def priority() -> int:
-    return os.getpriority(os.PRIO_PROCESS, 0)
-
-
-def number() -> int:
-    return os.getpid()
-
-
-def group_of() -> tuple[int, int]:
-    return os.getpid(), os.getpgid(0)
-
-
-def run_a_program(folder: str) -> None:
-    """As tesseract is run: a program below the child. Both numbers are written down."""
-    program = subprocess.Popen(["sleep", "600"])
-    Path(folder, "child").write_text(str(os.getpid()))
-    Path(folder, "program").write_text(str(program.pid))
-    program.wait()
-
-
-def running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in "ZX"
-
-
 def gone(pid: int) -> bool:
-    until = time.monotonic() + 20
-    while running(pid) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not running(pid)
+    until(lambda: not lives(pid))
+    return True
 
 
 def written(path: Path) -> int:
-    while not (path.exists() and path.read_text()):
-        time.sleep(0.02)
+    until(lambda: path.exists() and path.read_text())
     return int(path.read_text())
 
 
@@ -144,7 +94,7 @@ def test_a_shutdown_does_not_wait_and_leaves_no_process(tmp_path: Path) -> None:
     running_ones = [workers.submit(run_a_program, str(tmp_path / place)) for place in ("one", "two")]
     waiting = [workers.submit(double, 1) for _ in range(20)]
     pids = [written(tmp_path / place / name) for place in ("one", "two") for name in ("child", "program")]
-    assert all(map(running, pids))
+    assert all(map(lives, pids))
     workers.shutdown(wait=True, cancel_futures=True)
     assert all(map(gone, pids))
     assert all(future.cancelled() for future in waiting)
@@ -154,7 +104,7 @@ def test_a_shutdown_does_not_wait_and_leaves_no_process(tmp_path: Path) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("how", ["late", "killed"])
 def test_the_program_of_a_child_that_ends_ends_with_it(how: str, tmp_path: Path) -> None:
-    with ConfinedPool(1, timeout=3 if how == "late" else 60) as workers:
+    with ConfinedPool(1, timeout=8 if how == "late" else 60) as workers:
         page = workers.submit(run_a_program, str(tmp_path))
         child, program = written(tmp_path / "child"), written(tmp_path / "program")
         if how == "killed":
@@ -175,7 +125,7 @@ def test_children_of_a_program_that_is_killed_end_too() -> None:
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     child = int(parent.stdout.readline())
-    assert running(child)
+    assert lives(child)
     parent.kill()
     parent.wait()
     assert gone(child)
