@@ -143,7 +143,7 @@ def zsh(environment: dict[str, str]) -> Iterator[pexpect.spawn]:
 
 
 def _terminal(shell: str, arguments: list[str], command: str, environment: dict[str, str]) -> Iterator[pexpect.spawn]:
-    child = pexpect.spawn(shell, arguments, env=environment, encoding="utf-8", timeout=30, dimensions=(40, 200))
+    child = pexpect.spawn(shell, arguments, env=environment, encoding="utf-8", timeout=60, dimensions=(40, 200))
     child.sendline(f"PS1='rea''dy> '; {command}; echo do''ne")  # the echo of this line must not look like its answer
     child.expect("done\r\n.*ready> ")
     yield child

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from dwtsvc.paths import Paths
-from tests.server.daemon import PATIENCE, PROGRAM, lives, until
+from tests.server.daemon import PATIENCE, PROGRAM, Running, lives, until
 from tests.server.running import free_port
 
 
@@ -46,6 +47,19 @@ class Home:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*PROGRAM, *words], env=self.environ, capture_output=True, text=True, timeout=PATIENCE)
+
+    def loggers(self) -> set[str]:
+        """The names of those that have something in the log."""
+        lines = self.run("logs", "-n", "100", "--json").stdout.splitlines()
+        return {json.loads(line)["logger"] for line in lines}
+
+    def readable(self) -> set[str]:
+        """The names of files that other users can read."""
+        found = set()
+        for path in self.folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # written and moved to its place meanwhile
+                found |= {path.name} if path.is_file() and path.stat().st_mode & 0o077 else set()
+        return found
 
     def status(self) -> Any:
         return json.loads(self.run("status", "--json").stdout)
@@ -78,7 +92,7 @@ def test_the_service_says_where_it_is_survives_a_crash_and_ends_in_order(home: H
     first = home.status()
     assert (first["state"], first["monitor_pid"]) == ("running", monitor.pid)
     assert {(port["scheme"], port["state"]) for port in first["ports"]} >= {("http", "open"), ("https", "open")}
-    assert f"Open http://127.0.0.1:{home.port}/ in a browser." in home.stderr()
+    until(lambda: f"Open http://127.0.0.1:{home.port}/ in a browser." in home.stderr())
 
     os.kill(first["pid"], signal.SIGSEGV)
     until(lambda: home.status()["pid"] not in (None, first["pid"]))
@@ -96,8 +110,7 @@ def test_the_service_says_where_it_is_survives_a_crash_and_ends_in_order(home: H
 def test_what_the_service_logs_reaches_the_log_through_every_library(home: Home) -> None:
     home.serve()
     until(home.answers)
-    records = [json.loads(line) for line in home.run("logs", "-n", "100", "--json").stdout.splitlines()]
-    assert {"dwtsvc.serve", "dwtsvc.server.service"} <= {record["logger"] for record in records}
+    until(lambda: {"dwtsvc.serve", "dwtsvc.server.service"} <= home.loggers())
 
 
 def test_a_second_serve_is_told_that_it_runs_already(home: Home) -> None:
@@ -132,15 +145,14 @@ def test_without_a_monitor_one_process_serves_and_leaves_no_dump(home: Home) -> 
 def test_nobody_else_can_read_what_the_service_writes(home: Home) -> None:
     home.serve("--no-monitor")
     until(home.answers)
-    readable = {path.name for path in home.folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077}
-    assert readable <= {"ca.pem", "server.pem"}  # certificates are no secret
+    assert home.readable() <= {"ca.pem", "server.pem"}  # certificates are no secret
 
 
 def test_a_token_never_reaches_log_or_terminal(home: Home) -> None:
     home.serve("--log-level", "30")
     until(home.answers)
     canary = "CaNaRy"
-    connection = http.client.HTTPConnection("127.0.0.1", home.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", home.port, timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {canary}", "Cookie": f"a={canary}", "DWT-PRODUCT-KEY": canary}
     for path in (f"/api/none?password={canary}", f"/{canary}.pdf", f"/dwt/dwt_19/img?id={canary}&sig={canary}"):
         connection.request("GET", path, headers=headers)
@@ -159,7 +171,7 @@ def test_after_kills_there_are_never_two_and_the_next_serve_works(home: Home, vi
     pids = {"monitor": monitor.pid, "service": home.status()["pid"]}
     for victim in victims.split():
         if lives(pids[victim]):
-            os.kill(pids[victim], signal.SIGKILL)
+            Running.kill_one(pids[victim])
     monitor.wait(PATIENCE)
     home.serve()
     until(lambda: home.status()["monitor_pid"] == home.started[-1].pid and home.answers())
@@ -175,8 +187,9 @@ def test_a_closed_terminal_ends_the_service(home: Home) -> None:
     terminal.expect("in a browser")
     until(home.answers)
     pid = home.status()["pid"]
-    terminal.close(force=False)
+    terminal.ptyproc.fileobj.close()  # `close` would send signals of its own, and has not the patience
     until(lambda: not lives(pid))
+    terminal.close()
 
 
 def test_showing_the_unit_changes_nothing(home: Home) -> None:
