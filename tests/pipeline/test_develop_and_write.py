@@ -29,6 +29,7 @@ from dwtsvc.parts import PartFile
 from dwtsvc.pipeline.develop import RICHNESS, Developer
 from dwtsvc.pipeline.writing import Written, collate, write_job, write_page
 from dwtsvc.store import PageStore
+from tests.disks import open_files
 
 WIDTH, HEIGHT = 205, 151
 REQUEST = ScanRequest(device="virtual:adf")
@@ -124,9 +125,9 @@ def developer(mode: Mode, format: str = "png", compression: str = "auto", qualit
     return Developer(mode, PageEncoder(format, quality=quality, tiff_compression=compression), quality)
 
 
-def held(path: Path) -> tuple[int, bool]:
-    """How many files are open, and whether something of the folder is still mapped."""
-    return len(os.listdir("/proc/self/fd")), str(path) in Path("/proc/self/maps").read_text()
+def held(path: Path) -> tuple[list[str], bool]:
+    """What of the folder is open, and whether something of it is still mapped."""
+    return open_files(path), str(path) in Path("/proc/self/maps").read_text()
 
 
 # --- developing
