@@ -7,13 +7,15 @@ it is turned on the service, at every address worth attacking: nothing may be re
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route
 
-from tests.browser.rig import ELSEWHERE, REBOUND, SECRET, Pages, Running, small_png
+from tests.browser.rig import ELSEWHERE, PATIENCE, REBOUND, SECRET, Pages, Running, small_png
 
 GADGETS = (Path(__file__).parent / "gadgets.js").read_text()
 VICTIM = "victim"
@@ -28,6 +30,7 @@ READS = {
 }
 FROM_A_PAGE = ["img", "script", "link", "form GET", "form POST", "no-cors fetch", "beacon", "iframe", "WebSocket"]
 FROM_A_PAGE += ["EventSource", "popup"]
+OPEN_WINDOWS = ("form GET", "form POST", "popup")
 SENDS_POST = {"form POST", "no-cors fetch", "beacon", "fetch"}
 
 
@@ -112,14 +115,30 @@ class Attack:
 
     def run(self, gadget: str, url: str) -> str:
         """What the gadget read there. The windows that it opened have loaded, and are closed again."""
+        address = url.partition("?")[0]
+        before = self._made(address)
         read = self.page.evaluate(f"([name, url]) => {_body()}[name](url)", [gadget, url])
-        if gadget in ("form GET", "form POST", "popup", "beacon"):
-            self.page.wait_for_timeout(150)  # they are sent after the script has ended
-        for other in self.page.context.pages:
-            if other is not self.page:
-                other.wait_for_load_state()
-                other.close()
+        if gadget in (*OPEN_WINDOWS, "beacon"):  # they are sent after the script has ended
+            self.wait(lambda: self._made(address) > before)
+        if gadget in OPEN_WINDOWS:
+            self.wait(lambda: all(other.url != "about:blank" for other in self._others))
+        for other in self._others:
+            other.wait_for_load_state()
+            other.close()
         return str(read)
+
+    @property
+    def _others(self) -> list[Page]:
+        return [other for other in self.page.context.pages if other is not self.page]
+
+    def _made(self, address: str) -> int:
+        return len([each for each in self.requests if each.partition("?")[0] == address])
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, self.requests[-5:]
+            self.page.wait_for_timeout(20)
 
 
 def _body() -> str:
@@ -137,8 +156,8 @@ def assert_it_works_on_the_open_server(attack: Attack, gadget: str, trusting: Pa
     read = attack.run(gadget, base + path)
     if gadget in READS:
         assert READS[gadget] in read
-    methods = arrived(trusting.requests, path)
-    assert methods and (gadget not in SENDS_POST or "POST" in methods)
+    wanted = {"POST"} if gadget in SENDS_POST else set()
+    attack.wait(lambda: arrived(trusting.requests, path) and wanted <= {*arrived(trusting.requests, path)})
 
 
 def assert_it_has_no_effect(attack: Attack, gadget: str, service: Running, base: str, targets: list[str]) -> None:
