@@ -76,7 +76,7 @@ def test_the_text_of_a_page_stands_beside_its_image_and_can_be_copied(page: Page
 
 
 def test_a_scan_says_which_page_it_is_at_while_the_others_are_shown(page: Page, service: Running) -> None:
-    opened(page, service, "virtual:adf?pages=3&slow=0.8")
+    opened(page, service, "virtual:adf?pages=3&slow=2")  # so slow that a busy test does not miss it
     page.locator("#scan").click()
     expect(page.locator("#running-text")).to_have_text(re.compile("Scanning page [12]…"))
     expect(options(page).first).to_be_visible()
