@@ -1,4 +1,7 @@
-"""A driver that does what no driver should: each device name is a way to misbehave. Runs in a real worker process."""
+"""A driver that does what no driver should: each device name is a way to misbehave. Runs in a real worker process.
+
+Where it stays for ever or until it is cancelled, it first makes the file that ROGUE_STAYS names, if it does.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from threading import Event
 
 from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip, UserTurn
@@ -107,8 +111,10 @@ class RogueSource:
                 os._exit(3)
             case "hang":
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+                _stays()
                 time.sleep(1000)
             case "slow":
+                _stays()
                 while not cancelled.wait(0.05):
                     pass
                 raise Cancelled("The scan was cancelled")
@@ -122,6 +128,11 @@ class RogueSource:
             case "last-words":
                 print("Assertion failed: paper != NULL", file=sys.stderr, flush=True)
                 os.abort()
+
+
+def _stays() -> None:
+    if file := os.environ.get("ROGUE_STAYS"):
+        Path(file).touch()
 
 
 class Wire:
