@@ -35,8 +35,9 @@ try {
   said.progress = told.at(-1);
   const stop = new AbortController();
   const closed = installPrompt({ reconnect: () => {}, signal: stop.signal });
-  await new Promise((done) => setTimeout(done, 200));
-  const dialog = document.querySelector("dwtsvc-dialog").shadowRoot.querySelector("dialog");
+  const found = () => document.querySelector("dwtsvc-dialog")?.shadowRoot?.querySelector("dialog");
+  while (!found()?.open) await new Promise((done) => setTimeout(done, 20));
+  const dialog = found();
   said.dialog = [dialog.open, getComputedStyle(dialog.querySelector("button")).backgroundColor];
   stop.abort();
   said.closed = await closed;
