@@ -40,7 +40,7 @@ from dwtsvc.model import Area, Device, Encoding, Mode, ScanRequest, Source
 from .conformance import Page, collected, decoded
 from .esclserver import UUID, FakeScanner, Request, Setup
 
-QUICK = Limits(connect=2, silence=5, answer=5, busy=5, ready=5, wait=0.05)
+QUICK = Limits(connect=20, silence=30, answer=30, busy=5, ready=5, wait=0.05)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import gzip
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -28,6 +29,7 @@ from dwtsvc.errors import (
     ScannerBusy,
 )
 from dwtsvc.model import Mode, ScanRequest, Source
+from tests.server.daemon import until
 
 from .esclserver import FakeScanner, Request, Setup, encoded, picture
 from .test_escl import certificate
@@ -35,6 +37,8 @@ from .test_escl import certificate
 QUICK = Limits(
     connect=2, silence=2, answer=1, document=2, busy=0.5, ready=0.5, wait=0.1, document_bytes=1 << 20, job_pages=20
 )
+PATIENT = replace(QUICK, connect=30, silence=30, answer=30, document=60)  # which a busy machine does not try
+TAKES_LONG = {"a byte now and then", "silence", "100 Continue for ever", "headers drop by drop"}
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
     b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><ScannerCapabilities><MakeAndModel>&c;</MakeAndModel>'
@@ -182,8 +186,19 @@ def scanner() -> Iterator[FakeScanner]:
 
 
 @pytest.fixture
-def driver(tmp_path: Path) -> EsclDriver:
-    return EsclDriver(Known(tmp_path / "known.json"), look=False, limits=QUICK)
+def known(tmp_path: Path) -> Known:
+    return Known(tmp_path / "known.json")
+
+
+@pytest.fixture
+def driver(known: Known) -> EsclDriver:
+    return EsclDriver(known, look=False, limits=PATIENT)
+
+
+@pytest.fixture
+def used(known: Known, driver: EsclDriver, what: str) -> EsclDriver:
+    """A driver that does not wait for what takes its time."""
+    return EsclDriver(known, look=False, limits=QUICK) if what in TAKES_LONG else driver
 
 
 def scan(driver: EsclDriver, scanner: FakeScanner, source: Source = Source.FEEDER) -> int:
@@ -196,18 +211,18 @@ def scan(driver: EsclDriver, scanner: FakeScanner, source: Source = Source.FEEDE
 
 def check_that_it_recovers(driver: EsclDriver, scanner: FakeScanner) -> None:
     scanner.setup.hooks.clear()
-    assert scanner.idle
+    until(lambda: scanner.idle)
     assert scan(driver, scanner, Source.FLATBED) == 1
 
 
 @pytest.mark.parametrize("what", OPENING)
 def test_a_scanner_that_describes_itself_badly_is_one_error(
-    driver: EsclDriver, scanner: FakeScanner, what: str
+    used: EsclDriver, driver: EsclDriver, scanner: FakeScanner, what: str
 ) -> None:
     hook, error = OPENING[what]
     scanner.setup.hooks["ScannerCapabilities"] = hook
     with pytest.raises(error) as told:
-        scan(driver, scanner)
+        scan(used, scanner)
     assert told.value.why.isprintable()
     check_that_it_recovers(driver, scanner)
 
@@ -223,18 +238,16 @@ def test_a_scanner_that_starts_badly_is_one_error(driver: EsclDriver, scanner: F
 
 @pytest.mark.parametrize("what", SENDING)
 def test_a_scanner_that_sends_badly_is_one_error_and_the_job_is_ended(
-    driver: EsclDriver, scanner: FakeScanner, what: str
+    used: EsclDriver, driver: EsclDriver, scanner: FakeScanner, what: str
 ) -> None:
     hook, error = SENDING[what]
     scanner.setup.hooks["NextDocument"] = hook
     with pytest.raises(error):
-        scan(driver, scanner)
+        scan(used, scanner)
     check_that_it_recovers(driver, scanner)
 
 
-@pytest.mark.parametrize(
-    "what", sorted(OPENING.keys() - {"a byte now and then", "silence", "headers drop by drop", "100 Continue for ever"})
-)  # those only take their time
+@pytest.mark.parametrize("what", sorted(OPENING.keys() - TAKES_LONG))
 def test_a_status_that_makes_no_sense_changes_nothing(driver: EsclDriver, scanner: FakeScanner, what: str) -> None:
     scanner.setup.hooks["ScannerStatus"] = OPENING[what][0]
     assert scan(driver, scanner) == 2
