@@ -13,6 +13,7 @@ import pytest
 from dwtsvc.devices import signs
 from dwtsvc.devices.signs import Signs
 from tests.server.daemon import until
+from tests.server.running import free_port
 
 from .test_escl import announced
 
@@ -109,6 +110,6 @@ def test_an_announcement_that_comes_and_goes_is_news_for_network_scanners(
         sleep(2)  # it hears what is there already
         watched.news(ALL)
         assert watched.shown_by("escl")
-        with announced(54322, ty="Acme"):
+        with announced(free_port(), ty="Acme"):
             assert first(watched) == {"escl"}
         assert first(watched) == {"escl"}
