@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from dwtsvc.config import Settings
+from dwtsvc.locks import open_locked
 from dwtsvc.paths import Paths
 from dwtsvc.server.doors.sockets import Opening, open_doors
 from dwtsvc.server.listen import Doors, Limits
@@ -231,16 +233,27 @@ def _uvloop() -> Any:
     return uvloop.new_event_loop
 
 
-# Below those that the system gives to whoever connects, and each process of the tests has its own.
-_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
-_PORTS = itertools.cycle(20_000 + 1_500 * _PROCESS + (os.getpid() + step) % 1_500 for step in range(1_500))
+BLOCK, BLOCKS = 500, 24  # ports, from 20,000 on: below those that the system gives to whoever connects
+CLAIMS = tempfile.gettempdir()
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """The ports of this process, round and round. No other one of tests has them, be it of another run: a service that
+    does not get its port is no error to itself, and a test would talk to somebody else's."""
+    for number in range(BLOCKS):
+        with contextlib.suppress(PermissionError):  # another user's
+            if open_locked(Path(CLAIMS, f"dwtsvc-tests-ports-{number}")) is not None:  # until this process ends
+                first = 20_000 + BLOCK * number
+                return itertools.cycle(range(first, first + BLOCK))
+    raise RuntimeError("too many tests run on this machine: there are no ports left")
 
 
 def free_port() -> int:
     """A port that nobody has; another one each time."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
-            port = next(_PORTS)
+            port = next(_ports())
             probe.bind(("127.0.0.1", port))
             return port
 
