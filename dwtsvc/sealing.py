@@ -13,6 +13,8 @@ import contextlib
 import errno
 import os
 import stat
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -124,29 +126,62 @@ def _bound(name: str, last: bool) -> bytes:
     return b"%d %s" % (last, name.encode())
 
 
-def memory_key(runtime: Path, state: Path) -> bytes:
+class MemoryKey:
     """The key for what this user's service keeps below `state`: made once, held by memory alone, gone with the machine.
 
     It lies in a file of a memory file system, so that a service that was killed and started again finds its pages, and
     a disk that was stolen does not help to read them. Where there is no such file system (Windows, macOS), the key
-    lives as long as this process. Raises OSError where the file is another user's.
+    lives as long as this process.
     """
-    folder = _memory_folder(runtime, state)
-    if folder is None:
-        return os.urandom(KEY_BYTES)
+
+    def __init__(self, runtime: Path, state: Path) -> None:
+        """Raises OSError where the file is another user's."""
+        self._folder = _memory_folder(runtime, state)
+        self.bytes = os.urandom(KEY_BYTES) if self._folder is None else _key_of(self._folder)
+
+    def keep(self, age: timedelta) -> None:
+        """Say that what it seals lives for `age` from now; more than once a day. Raises OSError.
+
+        The time of the file is the one until which the key may be needed. A key whose time is over opens nothing that
+        is still kept, and is removed. Before that it stays, even without its `state`: an unmounted disk comes back.
+        """
+        if self._folder is None:
+            return
+        _key_of(self._folder, self.bytes)  # who empties such folders at a logout takes it from a service that runs
+        until = time.time() + (age + timedelta(days=1)).total_seconds()
+        os.utime(self._folder / "key", (until, until))
+        if self._folder.parent == SHARED_MEMORY:
+            for each in SHARED_MEMORY.glob(f"dwtsvc-{os.getuid()}-*"):
+                _remove_if_over(each)
+
+
+def _key_of(folder: Path, key: bytes | None = None) -> bytes:
+    """The key in a folder, which is this one or a new one where there is none."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_foreign(folder.lstat(), stat.S_ISDIR)
     path = folder / "key"
     with contextlib.suppress(FileExistsError):
-        _make_key(path)
+        _make_key(path, key or os.urandom(KEY_BYTES))
     return _read_key(path)
+
+
+def _remove_if_over(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # another service was quicker, or it is no folder of ours
+        _refuse_foreign(folder.lstat(), stat.S_ISDIR)
+        found = (folder / "key").lstat()
+        if found.st_ctime < found.st_mtime < time.time():  # a new key has no time ahead yet
+            (folder / "key").unlink()
+            folder.rmdir()
 
 
 def _memory_folder(runtime: Path, state: Path) -> Path | None:
     if _is_memory(runtime):
         return runtime
-    if not _is_memory(SHARED_MEMORY):
-        return None
+    return shared_folder(state) if _is_memory(SHARED_MEMORY) else None
+
+
+def shared_folder(state: Path) -> Path:
+    """Where the key for `state` lies if its own folder for what runs is on a disk."""
     import hashlib
 
     place = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
@@ -165,14 +200,14 @@ def _is_memory(folder: Path) -> bool:
     return kinds.get(place) in IN_MEMORY
 
 
-def _make_key(path: Path) -> None:
+def _make_key(path: Path, key: bytes) -> None:
     """Whole under its name or not there at all: two services that start at once must not read half a key."""
     # No process number: in a container the next process has the same one, and finds the draft of the killed one.
     draft = path.with_name(f"key.{os.urandom(8).hex()}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(file, "wb", buffering=0) as whole:
-            if os.write(whole.fileno(), os.urandom(KEY_BYTES)) != KEY_BYTES:
+            if os.write(whole.fileno(), key) != KEY_BYTES:
                 raise OSError(errno.ENOSPC, "there is no room for a key")
         os.link(draft, path)
     finally:

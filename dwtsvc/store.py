@@ -252,6 +252,11 @@ class PageStore:
                 if owner in held:
                     os.close(held.pop(owner))
 
+    def close(self) -> None:
+        """Leave every owner that is alive."""
+        for owner in list(self._locks):
+            self.leave(owner)
+
     def sweep(self, owner: str) -> None:
         """Delete what lies beside an owner's pages: slots that were read into, copies that did not become whole."""
         with contextlib.suppress(OSError):

@@ -7,14 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwtsvc import sealing
-from dwtsvc.sealing import FRAME, TAG, BrokenSeal, Seal, memory_key
+from dwtsvc.sealing import FRAME, TAG, BrokenSeal, MemoryKey, Seal
 
 KEY = bytes(range(32))
 
@@ -86,8 +89,8 @@ def test_a_note_that_is_none_is_refused(text: str) -> None:
 @pytest.mark.skipif(not sealing._is_memory(sealing.SHARED_MEMORY), reason="no memory file system here")
 def test_the_key_lives_in_memory_and_is_the_same_for_the_next_process(tmp_path: Path) -> None:
     command = (
-        "import sys; from pathlib import Path; from dwtsvc.sealing import memory_key;"
-        "print(memory_key(Path(sys.argv[1]) / 'run', Path(sys.argv[1]) / 'state').hex())"
+        "import sys; from pathlib import Path; from dwtsvc.sealing import MemoryKey;"
+        "print(MemoryKey(Path(sys.argv[1]) / 'run', Path(sys.argv[1]) / 'state').bytes.hex())"
     )
     keys = {
         subprocess.run(
@@ -98,11 +101,57 @@ def test_the_key_lives_in_memory_and_is_the_same_for_the_next_process(tmp_path: 
     key = keys.pop().strip()
     assert not keys and len(key) == 64
     assert not list(tmp_path.rglob("*"))
-    assert memory_key(tmp_path / "run", tmp_path / "other").hex() != key
+    assert MemoryKey(tmp_path / "run", tmp_path / "other").bytes.hex() != key
     for state in ("state", "other"):
-        folder = sealing._memory_folder(tmp_path / "run", tmp_path / state)
-        assert folder is not None
-        shutil.rmtree(folder)
+        shutil.rmtree(sealing.shared_folder(tmp_path / state))
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that counts as the memory that all share."""
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    monkeypatch.setattr(sealing, "SHARED_MEMORY", folder)
+    monkeypatch.setattr(sealing, "_is_memory", lambda asked: asked == folder)
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no key in memory here")
+def test_a_key_stays_while_what_it_opens_is_kept_with_or_without_its_folder(
+    memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {name: MemoryKey(tmp_path / "run", tmp_path / name) for name in ("over", "lasting", "new", "own")}
+    keys["over"].keep(timedelta(days=1))
+    keys["lasting"].keep(timedelta(days=2))
+    keys["own"].keep(timedelta(days=2))
+    assert len(list(memory.iterdir())) == 4
+    later = time.time() + timedelta(days=2.5).total_seconds()  # each stays a day longer than what it opens
+    monkeypatch.setattr(sealing, "time", SimpleNamespace(time=lambda: later))
+    keys["own"].keep(timedelta(days=2))
+    del keys["over"]
+    assert set(memory.iterdir()) == {sealing.shared_folder(tmp_path / name) for name in keys}
+    assert all(MemoryKey(tmp_path / "run", tmp_path / name).bytes == key.bytes for name, key in keys.items())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no key in memory here")
+def test_a_key_that_was_taken_from_a_running_service_comes_back(memory: Path, tmp_path: Path) -> None:
+    key = MemoryKey(tmp_path / "run", tmp_path / "state")
+    shutil.rmtree(sealing.shared_folder(tmp_path / "state"))
+    key.keep(timedelta(days=1))
+    assert MemoryKey(tmp_path / "run", tmp_path / "state").bytes == key.bytes
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no key in memory here")
+def test_a_folder_in_the_memory_of_all_that_others_may_write_to_is_left_alone(
+    memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = MemoryKey(tmp_path / "run", tmp_path / "foreign")
+    foreign.keep(timedelta(days=1))
+    sealing.shared_folder(tmp_path / "foreign").chmod(0o777)
+    later = time.time() + timedelta(days=3).total_seconds()
+    monkeypatch.setattr(sealing, "time", SimpleNamespace(time=lambda: later))
+    MemoryKey(tmp_path / "run", tmp_path / "state").keep(timedelta(days=1))
+    assert (sealing.shared_folder(tmp_path / "foreign") / "key").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no modes here")
@@ -111,7 +160,7 @@ def test_a_key_folder_that_is_open_to_others_is_refused(tmp_path: Path, monkeypa
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o777)
     with pytest.raises(PermissionError):
-        memory_key(tmp_path, tmp_path)
+        MemoryKey(tmp_path, tmp_path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no key in memory here")
@@ -121,7 +170,7 @@ def test_what_a_killed_process_of_the_same_number_left_does_not_matter(
     monkeypatch.setattr(sealing, "_memory_folder", lambda runtime, state: tmp_path / "own")
     (tmp_path / "own").mkdir(mode=0o700)
     (tmp_path / "own" / f"key.{os.getpid()}").write_bytes(b"half")
-    assert len(memory_key(tmp_path, tmp_path)) == 32
+    assert len(MemoryKey(tmp_path, tmp_path).bytes) == 32
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no key in memory here")
@@ -131,9 +180,9 @@ def test_half_a_key_is_never_made_nor_taken(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda file, data: write(file, data[:5]))
         with pytest.raises(OSError):
-            memory_key(tmp_path, tmp_path)
+            MemoryKey(tmp_path, tmp_path)
     assert not list((tmp_path / "own").iterdir())
     (tmp_path / "own" / "key").write_bytes(b"half")
     (tmp_path / "own" / "key").chmod(0o600)
     with pytest.raises(OSError, match="key"):
-        memory_key(tmp_path, tmp_path)
+        MemoryKey(tmp_path, tmp_path)

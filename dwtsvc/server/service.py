@@ -19,7 +19,7 @@ from dwtsvc.devices.ways import once, share_id, with_ways, without_shared
 from dwtsvc.jobs import Develop, Jobs
 from dwtsvc.model import Device, Mode
 from dwtsvc.paths import Paths
-from dwtsvc.sealing import Seal, memory_key
+from dwtsvc.sealing import MemoryKey, Seal
 from dwtsvc.server.bridge import Bridge
 from dwtsvc.server.confined import Confined
 from dwtsvc.server.documents import Documents
@@ -62,8 +62,8 @@ class Service:
         self.doors, self.monitor_pid, self.warnings = doors, monitor_pid, tuple(warnings)
         self.version, self.started = __version__, datetime.now(UTC)
         self.log_level = settings.log_level
-        seal = Seal(memory_key(paths.create(paths.runtime), paths.create(paths.state)))
-        self.store = PageStore(paths.create(paths.buffers), seal)
+        self._key = MemoryKey(paths.create(paths.runtime), paths.create(paths.state))
+        self.store = PageStore(paths.create(paths.buffers), Seal(self._key.bytes))
         self.jobs = Jobs(
             self.store,
             paths.create(paths.locks),
@@ -115,6 +115,7 @@ class Service:
         self.documents.close()
         self.bridge.close()
         self.findings.clear()
+        self.store.close()
 
     def _known(self, found: list[Device]) -> list[Device]:
         """The devices without this user's own that are shared, each with the other ways to it."""
@@ -174,7 +175,9 @@ class Service:
                     await self.bridge.run(self.care.catch_up)
                 if loop.time() >= expire_at:
                     expire_at = loop.time() + EXPIRE_EVERY
-                    await self.bridge.run(self.holdings.expire, timedelta(days=self.settings.keep_days))
+                    age = timedelta(days=self.settings.keep_days)
+                    await self.bridge.run(self.holdings.expire, age)
+                    await self.bridge.run(self._key.keep, age)
                     if self.care:
                         await self.bridge.run(self.care.look)
             except Exception:
