@@ -72,8 +72,6 @@ async def api(folder: Path, **settings: Any) -> AsyncIterator[Api]:
         yield Api(service)
     finally:
         await service.stop()
-        for owner in list(service.store._locks):
-            service.store.leave(owner)
 
 
 Play = Callable[..., Any]

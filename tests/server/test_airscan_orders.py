@@ -43,8 +43,6 @@ def play(tmp_path: Path) -> Callable[[str, Scene], None]:
             await scene(service, Orders(service, Offer(device=found, uuid="0" * 32, capabilities=capabilities)))
         finally:
             await service.stop()
-            for owner in list(service.store._locks):
-                service.store.leave(owner)
 
     return lambda device, scene: asyncio.run(main(device, scene))
 

@@ -32,6 +32,7 @@ from dwtsvc.server.rest.model import CreateJob, DeviceConfiguration
 from dwtsvc.server.rest.refusals import handlers
 from dwtsvc.server.service import Service
 from dwtsvc.version import __version__
+from tests.disks import open_files
 
 SITE = of_origin("https://a.example", SCOPES)
 OTHER = of_origin("https://b.example", SCOPES)
@@ -110,10 +111,8 @@ def pages(tmp_path: Path) -> Iterator[Any]:
 
     with TestClient(guarded) as client:  # type: ignore[arg-type]
         yield lambda caller=SITE, id="1": Page(client, callers, caller, id, service)
-    service.jobs.close()
-    service.documents.close()
-    service.confined.close()
-    service.bridge.close()
+    asyncio.run(service.stop())
+    assert not open_files(tmp_path)
 
 
 @pytest.fixture

@@ -68,8 +68,7 @@ class Place:
     def forget(self) -> None:
         """What a crash leaves: the locks go with the process."""
         self.jobs.close()
-        for owner in list(self.store._locks):
-            self.store.leave(owner)
+        self.store.close()
 
 
 @pytest.fixture

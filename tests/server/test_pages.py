@@ -58,13 +58,10 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     monkeypatch.setattr(scanners.devices, "discover", lambda timeout, only=None: iter(()))
     made = Service(Settings(ask_consent="on"), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
     yield made
-    made.scanners.close()
+    asyncio.run(made.stop())
     for each in threading.enumerate():  # one that comes late would ask the drivers of the next test
         if each.name.startswith("scanners"):
             each.join(PATIENCE)
-    made.jobs.close()
-    made.documents.close()
-    made.bridge.close()
 
 
 def ask(service: Service, path: str = "/", method: str = "GET", caller: Caller = OWN) -> httpx.Response:

@@ -173,7 +173,7 @@ def test_a_machine_shares_its_own_scanners_and_those_that_are_named(
         try:
             return [each.id for each in await Sharing(service)._wanted()]
         finally:
-            service.bridge.close()
+            await service.stop()
 
     assert asyncio.run(main()) == shared
 
@@ -189,7 +189,7 @@ def test_sharing_without_a_scanner_is_told_until_there_is_one(tmp_path: Path) ->
                 await made._offer(OWN, wanted)
                 told.append(made.warnings())
         finally:
-            service.bridge.close()
+            await service.stop()
         return told
 
     silent, none, some, none_again = asyncio.run(main())
@@ -213,7 +213,7 @@ def test_a_fault_on_the_way_to_listening_does_not_keep_the_port(
         assert await made._listen(), made.warnings()
         assert made._listener
         await made._listener.close()
-        made._service.bridge.close()
+        await made._service.stop()
 
     asyncio.run(main())
 
@@ -279,7 +279,7 @@ def test_until_the_scanners_were_looked_for_clients_are_told_to_come_again(
         try:
             await Face(service.bridge, {}, lambda: ready)(visit)
         finally:
-            service.bridge.close()
+            await service.stop()
         return visit.sent[0]
 
     head = asyncio.run(ask(False))
@@ -297,7 +297,7 @@ def test_a_camera_or_recording_is_not_shared_though_it_is_named_and_that_is_told
         sharing = Sharing(service)
         kind = "camera" if named == "acme:cam" else "scanner"
         await sharing._offer(OWN, [replace(device(named), kind=kind)])
-        service.bridge.close()
+        await service.stop()
         return sharing
 
     sharing = asyncio.run(main())

@@ -210,10 +210,7 @@ def test_a_full_disk_is_told_and_keeps_nothing(disk: Path) -> None:
 def client(tmp_path: Path) -> Iterator[Client]:
     service = Service(Settings(), Paths.from_environment({"DWTSVC_HOME": str(tmp_path)}))
     yield Client(service, OWN, "1")
-    service.jobs.close()
-    service.documents.close()
-    service.confined.close()
-    service.bridge.close()
+    asyncio.run(service.stop())
 
 
 def test_a_file_that_a_buffer_would_not_take_is_refused_before_it_comes(client: Client) -> None:
