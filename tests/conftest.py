@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dwtsvc.sealing import SHARED_MEMORY, shared_folder
 from tests.disks import mounted
 
 # What stands in the network of the machine that runs the tests is none of their business.
@@ -32,6 +33,16 @@ settings.load_profile("untimed")
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: much of its time a test waits for processes, timers and sockets."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_key_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A service's key lies in memory, outside its home, and is there for the service that comes after a killed one."""
+    yield
+    if SHARED_MEMORY.is_dir():
+        for base, folders, _ in os.walk(tmp_path_factory.getbasetemp()):
+            for state in folders:
+                shutil.rmtree(shared_folder(Path(base, state)), ignore_errors=True)
 
 
 @pytest.fixture
