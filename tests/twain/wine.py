@@ -61,11 +61,12 @@ class Wine:
         assert wine is not None
         self._wine, self.folder = wine, folder
         self._prefix, self._site = folder / "prefix", folder / "site"
+        self._sockets = folder / "sockets"
         self.python = folder / "python" / "cp311" / "python.exe"
 
     def prepare(self) -> None:
         """Make what is not there yet, and build the data source anew."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._sockets.mkdir(parents=True, exist_ok=True)
         if not self.python.is_file():
             self._fetch_python()
         if not self._site.is_dir():
@@ -148,7 +149,14 @@ class Wine:
             check=False,
             timeout=timeout,
             cwd=ROOT,
-            env={**os.environ, "WINEPREFIX": str(self._prefix), "WINEDEBUG": "-all", **environment},
+            # A prefix has a folder for its server's socket, for ever: where temporary files are when it is made.
+            env={
+                **os.environ,
+                "WINEPREFIX": str(self._prefix),
+                "WINEDEBUG": "-all",
+                "TMPDIR": str(self._sockets),
+                **environment,
+            },
         )
 
     def processes(self) -> list[int]:
