@@ -76,6 +76,15 @@ def barcode(
             help="Also write each picture that has codes, with them framed: OUT.png, OUT-2.png...; {n} is the number.",
         ),
     ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            envvar="DWTSVC_PDF_PASSWORD",
+            show_envvar=False,
+            help="What opens the PDFs. Without it: DWTSVC_PDF_PASSWORD.",
+        ),
+    ] = None,
     force: options.Force = False,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON for each input.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but codes and errors.")] = False,
@@ -115,7 +124,8 @@ def barcode(
     found, code = False, 0
     with _Drawings(draw, force) as drawings:
         named = listed(inputs)
-        with Lanes(named, Reading(types=wanted, engine=engine, dpi=dpi, draw=drawings.format)) as lanes:
+        how = Reading(types=wanted, engine=engine, dpi=dpi, draw=drawings.format, password=password)
+        with Lanes(named, how) as lanes:
             for index, each in enumerate(named):
                 result = _Result(each.name)
                 for page in lanes.pages(index):

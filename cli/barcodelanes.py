@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from dwtsvc.errors import BadInput, DwtsvcError, FileAccess, by_word
+from dwtsvc.errors import BadInput, DwtsvcError, Encrypted, FileAccess, by_word
 from dwtsvc.imaging.pagecodes import PageCodes, Share, Told, codes_of
 from dwtsvc.limits import Child
 from dwtsvc_cli.inputs import Input
@@ -25,13 +25,14 @@ Loaded: TypeAlias = str | bytes | DwtsvcError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What is looked for: `types` and `engine` as for `barcode.read`, the dpi to draw PDF pages at, and the format of
-    the pictures with codes outlined, or nothing."""
+    """What is looked for: `types` and `engine` as for `barcode.read`, the dpi to draw PDF pages at, the format of the
+    pictures with codes outlined, or nothing, and what opens PDFs that need a password."""
 
     types: list[str] | None
     engine: str
     dpi: int
     draw: str
+    password: str | None = None
 
 
 class Lane:
@@ -39,7 +40,7 @@ class Lane:
 
     def __init__(self, shares: Sequence[tuple[str | bytes, Share]], how: Reading) -> None:
         self._child = Child()
-        asked = (shares, how.types, how.engine, how.dpi, how.draw)
+        asked = (shares, how.types, how.engine, how.dpi, how.draw, how.password)
         self._said = self._child.call(codes_of, asked, many=True, timeout=PAGE_TIMEOUT, name="A page")
 
     def next(self) -> PageCodes | Told | None:
@@ -143,4 +144,9 @@ def _has_one_picture(source: str | bytes) -> bool:
 
 def _error(told: Told) -> DwtsvcError:
     word, what, why, hint = told
-    return by_word(word)(what, why=why, hint=hint)
+    error = by_word(word)(what, why=why, hint=hint)
+    if type(error) is Encrypted:
+        from dwtsvc_cli.pdffiles import PASSWORD_HINT
+
+        error.hint = PASSWORD_HINT
+    return error

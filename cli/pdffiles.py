@@ -18,6 +18,7 @@ from dwtsvc.parts import PartFile, is_taken, writing
 from dwtsvc_cli import output
 
 PASSWORD_VARIABLE = "DWTSVC_PDF_PASSWORD"
+PASSWORD_HINT = f"Give it with --password, or in the environment as {PASSWORD_VARIABLE}."
 Reader = TypeVar("Reader")
 Make = Callable[[Place], Written]  # writes a file that is there and empty
 
@@ -122,7 +123,7 @@ def unlocked(reader: Callable[[Path, str | None], Reader], path: Path, password:
     except Encrypted as error:
         asked = ask_password(f"Password of {path}:")
         if asked is None:
-            error.hint = f"Give it with --password, or in the environment as {PASSWORD_VARIABLE}."
+            error.hint = PASSWORD_HINT
             raise
     return reader(path, asked)
 

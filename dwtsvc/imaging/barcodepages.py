@@ -37,15 +37,16 @@ def read_pages(
     dpi: float = DRAWN_AT,
     gray: bool = True,
     share: Share = EVERY,
+    password: str | None = None,
 ) -> Iterator[ReadPage]:
     """Yield every picture of an image file or PDF with its codes; one picture is in memory at a time.
 
     `types` and `engine` as for `barcode.read`; `dpi` is for PDF pages that must be drawn, and `gray` for PDF too;
-    `share` as for `imagefiles.images`. Raises what `barcode.read` and `imagefiles.images` raise, when the picture
+    `share` and `password` as for `imagefiles.images`. Raises what `barcode.read` and `imagefiles.images` raise, when the picture
     concerned is asked for.
     """
     wanted = barcode.checked(types, engine)
-    for place, (image, resolution) in enumerate(images(source, dpi=dpi, gray=gray, share=share)):
+    for place, (image, resolution) in enumerate(images(source, dpi=dpi, gray=gray, share=share, password=password)):
         found = barcode.read(image, types=wanted, engine=engine, dpi=resolution)
         yield ReadPage(share[0] + place * share[1] + 1, image, resolution, found)
 

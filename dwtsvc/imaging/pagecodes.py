@@ -37,18 +37,24 @@ def in_mm(code: Barcode, dpi: float | None) -> list[tuple[float, float]] | None:
 
 
 def codes_of(
-    sources: Iterable[tuple[str | bytes, Share]], types: list[str] | None, engine: str, dpi: float, draw: str
+    sources: Iterable[tuple[str | bytes, Share]],
+    types: list[str] | None,
+    engine: str,
+    dpi: float,
+    draw: str,
+    password: str | None,
 ) -> Iterator[PageCodes | Told | None]:
     """First None, at once; then for each file its pages, the error where it cannot be read on, and None.
 
-    `draw` is a format for pictures with the codes outlined, or empty. Errors that are no file's fault are raised.
+    `draw` is a format for pictures with the codes outlined, or empty; `password` opens PDFs that need one. Errors that are no file's fault are raised.
     """
     yield None
     from dwtsvc.imaging.barcodepages import drawing, read_pages
 
     for source, share in sources:
         try:
-            for page in read_pages(source, types=types, engine=engine, dpi=dpi, gray=not draw, share=share):
+            how = {"types": types, "engine": engine, "dpi": dpi, "gray": not draw, "password": password}
+            for page in read_pages(source, share=share, **how):
                 drawn = drawing(page, draw) if draw and page.barcodes else b""
                 yield PageCodes(number=page.number, dpi=page.dpi, barcodes=page.barcodes, drawn=drawn)
         except INPUT_FAULTS as error:

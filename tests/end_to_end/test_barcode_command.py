@@ -108,11 +108,20 @@ def test_codes_before_the_damage_of_a_file_are_told(stack: Place) -> None:
     assert [code["text"] for code in line["barcodes"]] == ["TWO"] and line["error"] == "bad-input"
 
 
-def test_an_encrypted_pdf_is_told_as_such(stack: Place) -> None:
+def test_an_encrypted_pdf_wants_its_password_in_the_words_of_the_other_commands(stack: Place) -> None:
     writer = pypdf.PdfWriter(stack / "four.pdf")
     writer.encrypt("secret", algorithm="AES-256")
     writer.write(stack / "locked.pdf")
-    assert stack.run("barcode", "locked.pdf").code == 8
+    (told,) = stack.run("barcode", "--json", "locked.pdf").events
+    (other,) = stack.run("ocr", "--json", "locked.pdf", "-o", "out.pdf").events
+    for said in ("error", "code", "what", "why", "hint"):
+        assert told[said] == other[said]
+    assert (told["error"], told["code"]) == ("encrypted", 8) and "--password" in told["hint"]
+    ran = stack.run("barcode", "locked.pdf", "--password", "wrong")
+    assert ran.code == 8 and "does not open" in ran.err
+    found = ["locked.pdf:2: code128 FOUR"]
+    assert stack.run("barcode", "locked.pdf", "--password", "secret").lines == found
+    assert stack.run("barcode", "locked.pdf", DWTSVC_PDF_PASSWORD="secret").lines == found
 
 
 def test_a_folder_is_its_pictures_in_the_order_of_their_numbers(place: Place) -> None:

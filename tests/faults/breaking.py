@@ -12,7 +12,7 @@ from dwtsvc.imaging.pagecodes import PageCodes, Share
 
 
 def breaking(
-    sources: list[tuple[str | bytes, Share]], types: object, engine: str, dpi: float, draw: str
+    sources: list[tuple[str | bytes, Share]], types: object, engine: str, dpi: float, draw: str, password: str | None
 ) -> Iterator[Any]:
     """Stands for `codes_of`: "kill" ends the process, "eat" wants all memory, "bad" is refused; others have 3 pages."""
     yield None
