@@ -34,6 +34,7 @@ app = typer.Typer(
 LATER = ("firefox", "chromium")  # who installs without a choice means these also where there is none yet
 FOR_ALL_USERS = ("firefox-policy", "system")
 RESTART = "A browser that is running sees the change after a restart."
+TRUSTED, TRUSTED_ALREADY = "trusts it now", "trusts it already"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -121,7 +122,7 @@ def install(store: Stores = None, yes: Yes = False, json: Json = False) -> None:
     else:
         for row in rows:
             say(f"{row['where']}: {row['result']}{': ' + row['why'] if row['why'] else ''}")
-        tell(RESTART)
+        _tell_of_change({row["result"] for row in rows})
     _raise_first([*results.values(), *_obstacles_that_matter(chosen, bool(store))])
 
 
@@ -137,13 +138,14 @@ def uninstall(store: Stores = None, yes: Yes = False, json: Json = False) -> Non
     tell(f"To be removed: every authority called '{authority.NAME} ...' from\n{_lines(each.where for each in stores)}")
     confirm("Remove it?", yes)
     results = care.uninstall(stores, kinds)
+    rows = [_removed(each.kind, each.where, results[each.where]) for each in stores]
     if json:
-        say_json({"stores": [_removed(each.kind, each.where, results[each.where]) for each in stores]})
+        say_json({"stores": rows})
     else:
-        for each in stores:
-            row = _removed(each.kind, each.where, results[each.where])
+        for row in rows:
             say(f"{row['where']}: {', '.join(row['removed']) or row['why'] or 'nothing of dwtsvc in it'}")
-        tell(RESTART)
+        if any(row["removed"] for row in rows):
+            tell(RESTART)
     _raise_first([each for each in results.values() if isinstance(each, DwtsvcError)])
 
 
@@ -234,7 +236,7 @@ def _standing(trust: Trust) -> str:
         return (
             f"{place}  cannot be changed: {trust.obstacle.why or trust.obstacle.what}. {trust.obstacle.hint}".rstrip()
         )
-    return f"{place}{'  trusts it already' if trust.trusted else ''}"
+    return f"{place}{f'  {TRUSTED_ALREADY}' if trust.trusted else ''}"
 
 
 def _lines(texts: Any) -> str:
@@ -243,9 +245,16 @@ def _lines(texts: Any) -> str:
 
 def _installed(trust: Trust, fault: DwtsvcError | None) -> dict[str, Any]:
     problem = trust.obstacle or fault
-    result = "not changed" if problem else "trusts it already" if trust.trusted else "trusts it now"
+    result = "not changed" if problem else TRUSTED_ALREADY if trust.trusted else TRUSTED
     why, hint = (problem.why or problem.what, problem.hint) if problem else ("", "")
     return {"store": trust.store.kind, "where": trust.store.where, "result": result, "why": why, "hint": hint}
+
+
+def _tell_of_change(results: set[str]) -> None:
+    if TRUSTED in results:
+        tell(RESTART)
+    elif TRUSTED_ALREADY in results:
+        tell("It was trusted already: nothing was changed.")
 
 
 def _removed(kind: str, where: str, result: Any) -> dict[str, Any]:

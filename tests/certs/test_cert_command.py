@@ -122,6 +122,16 @@ def test_installing_twice_says_so_and_asks_no_more(here: list[MemoryStore]) -> N
     assert second["authority"]["fingerprint"] == first["authority"]["fingerprint"]
 
 
+def test_a_restart_of_the_browser_is_advised_only_where_something_changed(here: list[MemoryStore]) -> None:
+    assert command.RESTART in run("install", "--yes", "--store", "firefox").stderr
+    again = run("install", "--store", "firefox").stderr
+    assert "trusted already" in again and command.RESTART not in again
+    some = run("install", "--yes").stderr
+    assert command.RESTART in some and "nothing was changed" not in some
+    assert command.RESTART in run("uninstall", "--yes").stderr
+    assert command.RESTART not in run("uninstall", "--yes").stderr
+
+
 def test_a_missing_program_is_an_error_with_the_command_after_all_else_is_done(here: list[MemoryStore]) -> None:
     here.append(Closed("chromium", "closed"))
     with pytest.raises(MissingDependency) as raised:
