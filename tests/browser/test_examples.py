@@ -63,12 +63,27 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_ten_lines_of_html_scan_and_show_the_pages(page: Page, fresh: Running, shop: Site) -> None:
+def test_a_short_page_scans_and_shows_the_pages(page: Page, fresh: Running, shop: Site) -> None:
     page.goto(f"{shop.url()}/scan.html")
     with page.expect_popup() as opened:
         page.get_by_role("button", name="Scan").click()
     opened.value.get_by_role("button", name="Allow once").click()
     expect(page.locator("img")).to_have_count(2)
+
+
+def test_what_goes_wrong_is_told_on_the_page_until_the_next_scan(page: Page, tmp_path: Path) -> None:
+    with serving(tmp_path / "home", device="virtual:adf?jam=2") as jammed, site() as shop:
+        shop.folders.append(EXAMPLES)
+        shop.stand_for(jammed)
+        allow(jammed, shop.url())
+        page.goto(f"{shop.url()}/scan.html")
+        told = page.get_by_role("alert")
+        page.get_by_role("button", name="Scan").click()
+        expect(told).to_contain_text("The paper is jammed")
+        expect(told).to_contain_text("Take the sheet out")
+        page.get_by_role("button", name="Scan").click()
+        expect(told).to_be_empty()
+        expect(page.locator("img")).to_have_count(3)
 
 
 def test_the_same_page_without_a_service_says_what_is_missing(page: Page, fresh: Running, shop: Site) -> None:
