@@ -42,8 +42,8 @@ def read_pages(
     """Yield every picture of an image file or PDF with its codes; one picture is in memory at a time.
 
     `types` and `engine` as for `barcode.read`; `dpi` is for PDF pages that must be drawn, and `gray` for PDF too;
-    `share` and `password` as for `imagefiles.images`. Raises what `barcode.read` and `imagefiles.images` raise, when the picture
-    concerned is asked for.
+    `share` and `password` as for `imagefiles.images`. Raises what `barcode.read` and `imagefiles.images` raise, when
+    the picture concerned is asked for.
     """
     wanted = barcode.checked(types, engine)
     for place, (image, resolution) in enumerate(images(source, dpi=dpi, gray=gray, share=share, password=password)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from dwtsvc.errors import BadInput, DwtsvcError, Encrypted, FileAccess
 from dwtsvc.model import MM_PER_INCH, Barcode
@@ -46,15 +47,16 @@ def codes_of(
 ) -> Iterator[PageCodes | Told | None]:
     """First None, at once; then for each file its pages, the error where it cannot be read on, and None.
 
-    `draw` is a format for pictures with the codes outlined, or empty; `password` opens PDFs that need one. Errors that are no file's fault are raised.
+    `draw` is a format for pictures with the codes outlined, or empty; `password` opens PDFs that need one. Errors
+    that are no file's fault are raised.
     """
     yield None
     from dwtsvc.imaging.barcodepages import drawing, read_pages
 
+    read = partial(read_pages, types=types, engine=engine, dpi=dpi, gray=not draw, password=password)
     for source, share in sources:
         try:
-            how = {"types": types, "engine": engine, "dpi": dpi, "gray": not draw, "password": password}
-            for page in read_pages(source, share=share, **how):
+            for page in read(source, share=share):
                 drawn = drawing(page, draw) if draw and page.barcodes else b""
                 yield PageCodes(number=page.number, dpi=page.dpi, barcodes=page.barcodes, drawn=drawn)
         except INPUT_FAULTS as error:
