@@ -74,6 +74,7 @@ def test_the_storm_sees_a_fault_a_file_left_and_a_process_left(tmp_path: Path, m
     program.write_text('#!/bin/sh\necho Internal error\ntouch "$TMPDIR/x" .out.pdf.part\nsleep 60 &\nexit 70\n')
     program.chmod(0o755)
     monkeypatch.setattr("tests.faults.filestorm.DWTSVC", str(program))
+    monkeypatch.setattr("tests.faults.filestorm.MOMENT", 1.0)
     storm = Storm(tmp_path / "storm")
     storm.run(("barcode", "FILE"), "a.png", b"")
     (fault,) = storm.report.faults

@@ -167,8 +167,8 @@ def test_a_threads_encoder_ends_with_its_thread(
     monkeypatch.setattr(library, "tjDestroy", end)
     thread = threading.Thread(target=encode)
     thread.start()
-    thread.join(20)
-    assert made and ended == made
+    thread.join()
+    assert made and ended.count(made[0]) == 1  # threads of other tests may end meanwhile, too
 
 
 def test_without_the_library_pillow_is_asked(
