@@ -31,6 +31,7 @@ from dwtsvc.model import Capabilities, Device, Encoding, Raster, ScanRequest
 from dwtsvc.records import BadRecord, unpack
 
 START_WITHIN = 20.0  # seconds to import a driver, even on a machine that is busy
+REST_WITHIN = 5.0  # seconds for a scanner to come to rest: its lamp goes home, and this machine may be busy
 CLOSE_WITHIN = 1.0
 LAST_WORDS_WITHIN = 0.2
 SLOTS = 4  # one being read into, two being encoded on two cores, one in hand
@@ -274,7 +275,7 @@ class DeviceProcess:
         """End the worker: kindly, then by force."""
         with contextlib.suppress(OSError, ValueError):
             self._child.to_worker.close()
-        if self._child.wait(CLOSE_WITHIN) is None or self._dead:
+        if self._child.wait(REST_WITHIN) is None or self._dead:
             self._child.kill()
             self._child.wait(CLOSE_WITHIN)
 

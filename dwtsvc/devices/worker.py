@@ -31,7 +31,7 @@ from dwtsvc.model import Encoding, Raster, ScanRequest
 from dwtsvc.records import unpack
 
 ROWS_EVERY = 0.05  # seconds between two progress messages
-LEAVE_WITHIN = 1.0  # seconds a driver gets to notice that the parent is gone
+LEAVE_WITHIN = 4.0  # seconds a driver gets to notice that the parent is gone, and its scanner to come to rest
 
 
 class Inbox:

@@ -1,6 +1,7 @@
 """A driver that does what no driver should: each device name is a way to misbehave. Runs in a real worker process.
 
-Where it stays for ever or until it is cancelled, it first makes the file that ROGUE_STAYS names, if it does.
+Where it stays for ever or until it is cancelled, it first makes the file that ROGUE_STAYS names, if it does; and one
+that lingers when it has come to rest.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ class RogueDriver:
         if name == "open-bug":
             raise RuntimeError("a fault")
         yield RogueSource(name)
+        if name == "lingers":
+            time.sleep(2)
+            _stays()
 
 
 class RogueSource:

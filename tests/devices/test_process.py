@@ -185,6 +185,12 @@ def test_a_dead_worker_leaves_no_process(tmp_path: Path) -> None:
     assert child.wait(FAULT) == -9
 
 
+def test_a_device_may_take_a_while_to_come_to_rest(stays: Path) -> None:
+    with DeviceProcess(ProcessChild(MODULE), timeout=FAULT) as worker:
+        worker.open("lingers")
+    assert stays.exists()
+
+
 @pytest.mark.parametrize("name", ["short", "no-end"])
 def test_a_page_with_missing_rows_is_no_page(name: str, tmp_path: Path) -> None:
     assert "20 of 40 rows" in failing(name, tmp_path, IncompletePage).why or name == "no-end"

@@ -77,7 +77,7 @@ def recorded(tmp_path: Path, name: str, *, masked: bool = False, timeout: float 
         ("&error=1", DriverError, 0, 20.0),
         ("&short=2", IncompletePage, 1, 20.0),
         ("&crash=3", DeviceLost, 2, 20.0),
-        ("&hang=2", DeviceTimeout, 1, 2.0),
+        ("&hang=2", DeviceTimeout, 1, 6.0),
         ("&empty=1&pages=0", None, 1, 20.0),
     ],
 )
