@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from dwtsvc.devices import signs
 from dwtsvc.devices.signs import Signs
-from tests.server.daemon import until
+from tests.server.daemon import parent, until
 from tests.server.running import free_port
 
 from .test_escl import announced
@@ -54,10 +55,10 @@ def test_a_driver_that_notices_nothing_keeps_no_process(watched: Signs) -> None:
 def workers() -> list[str]:
     """The command lines of this process's workers of the eSCL driver."""
     found = []
-    for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
+    for folder in Path("/proc").glob("[0-9]*"):
+        if parent(int(folder.name)) == os.getpid():
             with contextlib.suppress(OSError):
-                found.append(Path(f"/proc/{pid}/cmdline").read_text())
+                found.append((folder / "cmdline").read_text())
     return [line for line in found if "dwtsvc.devices.escl" in line]
 
 
