@@ -31,7 +31,7 @@ class Orientation:
 
 
 def orientation(
-    image: Image.Image, dpi: float, *, tessdata: str | None = None, timeout: float = 30
+    image: Image.Image, dpi: float, *, tessdata: str | None = None, timeout: float = 120
 ) -> Orientation | None:
     """How a page of any mode must be turned; None where there is too little text to tell.
 
