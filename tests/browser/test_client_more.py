@@ -34,7 +34,7 @@ def test_a_part_of_the_glass_is_scanned_by_a_job_and_into_the_buffer(connected: 
 
 
 def test_a_page_that_was_loaded_again_finds_its_scan_and_shows_the_rest(connected: Page, service: Running) -> None:
-    request = {**three_pages(), "device": "virtual:adf?pages=4&slow=0.5"}
+    request = {**three_pages(), "device": "virtual:adf?pages=4&slow=2"}
     connected.evaluate("(request) => void service.buffer().then((buffer) => buffer.scan(request))", request)
     wait(connected, "async () => (await service.buffer()).images.length > 0")
     connected.reload()

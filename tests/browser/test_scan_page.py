@@ -72,7 +72,7 @@ def test_nothing_is_lost_on_a_reload_and_what_was_done_can_still_be_undone(page:
 
 
 def test_a_reload_in_the_middle_of_a_scan_shows_the_rest_of_it(page: Page, service: Running) -> None:
-    opened(page, service, "virtual:adf?pages=4&slow=0.7")
+    opened(page, service, "virtual:adf?pages=4&slow=2")
     page.locator("#scan").click()
     expect(options(page).first).to_be_visible()
     page.reload()
@@ -252,9 +252,9 @@ def test_documents_that_begin_at_marked_pages_are_saved_apart(page: Page, servic
     page.locator("#save").click()
     downloads: list[Download] = []
     page.on("download", lambda download: downloads.append(download))
-    page.locator("dialog").get_by_role("button", name="Save").click()
+    with page.expect_event("download", lambda _: len(downloads) == 2):
+        page.locator("dialog").get_by_role("button", name="Save").click()
     expect(page.locator("#toast-text")).to_have_text("2 files saved.")
-    page.wait_for_function("true")
     counts = []
     for download in sorted(downloads, key=lambda each: each.suggested_filename):
         download.save_as(tmp_path / download.suggested_filename)
