@@ -107,16 +107,9 @@ class House:
         table.add("/f/LoadFile", {"POST": Access.EDIT}, files=True)
         self.guard = Guard(self.behind, service=self, table=table, peers=self.peers, limits=limits)
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        headers: Iterable[tuple[bytes, bytes]] = (),
-        *,
-        body: Iterable[bytes] = (b"",),
-        host: bytes | None = b"127.0.0.1:18622",
-    ) -> Answer:
-        return asyncio.run(self.asked(method, path, headers, body=body, host=host))
+    def ask(self, *request: Any, **more: Any) -> Answer:
+        """`asked`, and waited for."""
+        return asyncio.run(self.asked(*request, **more))
 
     async def asked(
         self,
