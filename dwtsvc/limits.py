@@ -131,7 +131,7 @@ class Child:
         while kind == "item":
             yield value
             kind, value = self._receive()
-        self.dead = False
+        self.dead = self._late  # it was killed just when its answer was whole
         if kind == "memory":
             raise BadInput(f"{name} needs too much memory", why=f"more than {self._memory // 2**20:,} MiB")
         if kind == "error":
@@ -175,6 +175,7 @@ class Child:
             yield
         finally:
             timer.cancel()
+            timer.join()  # else it might kill the child in the next call
 
     def _too_late(self) -> None:
         self._late = True

@@ -193,3 +193,20 @@ def test_a_child_that_was_not_heard_to_the_end_takes_no_other_call() -> None:
     with limits.Child() as child:
         next(child.call(range, (5,), many=True, timeout=30, name="It"))
         assert child.dead
+
+
+def test_a_child_that_was_killed_just_when_its_answer_was_whole_gets_no_other_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = limits._read
+    with limits.Child() as child:
+
+        def late(data: bytes, name: str) -> tuple[str, object]:
+            kind, value = read(data, name)
+            if kind != "item":
+                child._too_late()  # as its clock does
+            return kind, value
+
+        monkeypatch.setattr(limits, "_read", late)
+        assert len([*child.call(os.getpid, (), many=False, timeout=60, name="It")]) == 1
+        assert child.dead
