@@ -11,7 +11,7 @@ from typing import Any
 
 from dwtsvc.devices import is_camera, sanelib
 from dwtsvc.devices.driver import Frame, PageEnd, PageStart, Strip
-from dwtsvc.errors import Cancelled, DriverError, IncompletePage, NoScanner
+from dwtsvc.errors import Cancelled, DriverError, FeederEmpty, IncompletePage, NoScanner
 from dwtsvc.model import (
     MM_PER_INCH,
     Area,
@@ -100,28 +100,29 @@ class SaneSource:
             self._apply(request, source)
             number = 0
             while request.pages is None or number < request.pages:
-                if not self._start(cancelled):
+                try:
+                    self._start(cancelled)
+                    yield from self._page(cancelled, back=source is Source.DUPLEX and number % 2 == 1)
+                except FeederEmpty:
                     if number:
                         return
                     # auto: the feeder turned out to be empty, so it is the glass
                     source = self._glass_instead(request)
                     continue
                 number += 1
-                yield from self._page(cancelled, back=source is Source.DUPLEX and number % 2 == 0)
                 if source is Source.FLATBED and request.pages is None:
                     return
         finally:
             # On every way out: a backend that is not cancelled stays "scanning" and refuses everything after.
             self._handle.cancel()
 
-    def _start(self, cancelled: Event) -> bool:
-        """Begin a page; False when the feeder has no more. Waits while a lamp warms up."""
+    def _start(self, cancelled: Event) -> None:
+        """Begin a page. Raises FeederEmpty when the feeder has no more. Waits while a lamp warms up."""
         while (status := self._handle.start()) == sanelib.WARMING_UP:
             if cancelled.wait(1.0):
                 raise Cancelled("The scan was cancelled")
-        if status not in (sanelib.GOOD, sanelib.NO_DOCS):
+        if status != sanelib.GOOD:
             raise sanelib.status_error(status, "a page was started")
-        return status == sanelib.GOOD
 
     def _glass_instead(self, request: ScanRequest) -> Source:
         if request.source is not Source.AUTO or Source.FLATBED not in self._sources():
@@ -268,8 +269,11 @@ class SaneSource:
         if sanelib.RED <= parameters.format <= sanelib.BLUE:
             yield from self._three_passes(parameters, cancelled, back)
             return
+        pieces = self._read(cancelled)
+        first = next(pieces, b"")  # sane-airscan tells only here that the feeder is empty
         yield PageStart(raster=self._raster(parameters), back=back)
-        for data in self._read(cancelled):
+        yield Strip(first)
+        for data in pieces:
             yield Strip(data)
         yield PageEnd()
 
@@ -290,24 +294,27 @@ class SaneSource:
         )
 
     def _read(self, cancelled: Event) -> Iterator[memoryview]:
-        """One frame's bytes up to its end. The view is valid until the next one is asked for."""
+        """One frame's bytes up to its end. The view is valid until the next one is asked for. Raises FeederEmpty if
+        there are none because there is no paper."""
         buffer = bytearray(READ_SIZE)
         view, once = memoryview(buffer), self._handle.reader(buffer)
-        filled, yielded = 0, monotonic()
+        filled, yielded, begun = 0, monotonic(), False
         while not cancelled.is_set():
             status, count = once(filled)
             if not 0 <= count <= READ_SIZE - filled:
                 why = f"it read {count} bytes where {READ_SIZE - filled} have room"
                 raise DriverError("The scanner's driver is broken", why=why)
             filled += count
-            # Few large pieces cost less than many small ones, but a slow scanner must show that it lives.
-            if filled and (filled > FULL or status != sanelib.GOOD or monotonic() - yielded > PIECE_EVERY):
+            # Few large pieces cost less than many small ones, but a slow scanner must show that it lives, and the first
+            # one begins the page.
+            late = not begun or monotonic() - yielded > PIECE_EVERY
+            if filled and (late or filled > FULL or status != sanelib.GOOD):
                 yield view[:filled]
-                filled, yielded = 0, monotonic()
+                filled, yielded, begun = 0, monotonic(), True
             if status == sanelib.EOF:
                 return
             if status != sanelib.GOOD:
-                raise _broken_page(status)
+                raise _broken_page(status) if begun else sanelib.status_error(status, "a page was read")
             if not count:
                 sleep(IDLE)
         raise Cancelled("The scan was cancelled")
@@ -322,11 +329,13 @@ class SaneSource:
                 raise DriverError(
                     "The scanner's passes are not one red, green and blue", why=f"frame format {parameters.format}"
                 )
-            planes[parameters.format] = yield from self._plane(parameters, cancelled)
-            if parameters.last_frame:
-                break
-            if not self._start(cancelled):
-                raise IncompletePage("The page ended early", why="not all of its three passes came")
+            try:
+                planes[parameters.format] = yield from self._plane(parameters, cancelled)
+                if parameters.last_frame:
+                    break
+                self._start(cancelled)
+            except FeederEmpty as error:
+                raise IncompletePage("The page ended early", why="not all of its three passes came") from error
             parameters = self._handle.parameters()
         if len(planes) != 3 or len({len(plane) for plane in planes.values()}) != 1:
             raise IncompletePage("The page ended early", why="its three passes do not fit together")

@@ -89,6 +89,20 @@ def test_airscan_and_the_driver_name_a_jam_alike(tmp_path: Path) -> None:
         assert ran.returncode == 6, ran.stderr  # JAMMED
 
 
+def test_an_empty_feeder_that_airscan_tells_late_is_one_and_auto_takes_the_glass(tmp_path: Path) -> None:
+    needs("airscan")
+    with FakeScanner(Setup(sheets=0)) as scanner:
+        env = configured(tmp_path / "sane", "airscan", AIRSCAN.format(url=scanner.url))
+        env |= {"DWTSVC_HOME": str(tmp_path / "home"), "DWTSVC_ESCL_DISCOVERY": "off"}
+        command = [sys.executable, "-m", "dwtsvc_cli.main", "scan", "-q", "-d", "sane:airscan:e0:fake", "-r", "75"]
+        empty = subprocess.run(
+            [*command, "--source", "feeder", "-o", tmp_path / "no.jpg"], env=env, capture_output=True, timeout=60
+        )
+        assert empty.returncode == 22 and b"The feeder is empty" in empty.stderr
+        subprocess.run([*command, "-o", tmp_path / "glass.jpg"], env=env, check=True, timeout=60)
+    assert Image.open(tmp_path / "glass.jpg").size == (637, 877)  # airscan rounds down
+
+
 def test_the_escl_backend_of_sane_scans_from_the_fake_glass(tmp_path: Path) -> None:
     needs("escl")
     with FakeScanner() as scanner:

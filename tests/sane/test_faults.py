@@ -94,7 +94,7 @@ def gone(pid: int) -> bool:
 def expected_error(status: int, where: str) -> type[DwtsvcError] | None:
     """The class for a status that page 3 of a feeder meets; None for a batch that simply ends."""
     if status == 7:
-        return None if where == "start" else DriverError
+        return None if where in ("start", "first") else DriverError
     if status == 5 and where != "start":
         return IncompletePage
     return CLASSES.get(status, DriverError)
@@ -125,11 +125,15 @@ def test_a_first_page_that_cannot_be_started_leaves_no_page(faulty: Faulty, tmp_
     assert faulty.left_idle()
 
 
-def test_a_feeder_that_is_empty_from_the_start_says_so_with_a_hint(faulty: Faulty, tmp_path: Path) -> None:
-    faulty(pages=0)
-    error = scan(tmp_path).error
-    assert type(error) is FeederEmpty
-    assert error.hint
+@pytest.mark.parametrize("how", [{"pages": 0}, {"action": "status", "status": 7, "where": "first"}])
+def test_a_feeder_that_is_empty_from_the_start_says_so_with_a_hint(
+    faulty: Faulty, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    """Some backends, such as airscan, begin a page and tell it by the first read."""
+    faulty(**how)
+    taken = scan(tmp_path)
+    assert type(taken.error) is FeederEmpty and taken.error.hint
+    assert taken.pages == [] and faulty.left_idle()
 
 
 @pytest.mark.parametrize(("status", "kind"), [(3, ScannerBusy), (11, NoRightToScanner), (9, NoScanner), (4, NoScanner)])
@@ -532,6 +536,6 @@ def test_each_status_of_the_test_backend(sane_test: dict[str, str], tmp_path: Pa
     options = (("read-return-value", f"SANE_STATUS_{rig.STATUSES[status]}"),)
     request: dict[str, Any] = {"source": Source.FLATBED, "resolution": 75, "area": Area(width=60, height=80)}
     taken = rig.take("test:0", tmp_path, mode=mode, options=options, **request)
-    wanted = IncompletePage if status == 5 else DriverError if status == 7 else CLASSES.get(status, DriverError)
+    wanted = IncompletePage if status == 5 else CLASSES.get(status, DriverError)
     assert type(taken.error) is wanted
     assert taken.pages == []

@@ -9,6 +9,7 @@ import httpx
 
 from tests.devices.esclserver import UUID, FakeScanner
 from tests.devices.test_escl_peers import AIRSCAN, configured, needs
+from tests.server.daemon import until
 from tests.server.faces import PATIENCE, serving
 
 BEST, OTHER = f"escl:{UUID}", "sane:airscan:e0:fake"
@@ -35,4 +36,7 @@ def test_a_scanner_that_airscan_sees_too_is_listed_once_and_scanned_by_either_wa
             assert client.post("/web/devices", json={}).json() == {"count": 3}
             for way in (BEST, OTHER):
                 job = client.post("/api/device/scanners/jobs", json={"device": way}).json()["jobuid"]
-                assert client.get(f"/api/device/scanners/jobs/{job}/next-page").status_code == 200
+                page = client.get(f"/api/device/scanners/jobs/{job}/next-page")
+                assert page.status_code == 200, page.text
+                client.delete(f"/api/device/scanners/jobs/{job}")
+                until(lambda: scanner.idle)

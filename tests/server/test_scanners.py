@@ -119,7 +119,7 @@ def test_what_one_driver_tells_anew_is_looked_at_together_with_what_the_others_t
     with following(shown, known) as followed:
         assert {each.also for each in followed.listed()} == {("2",)}
         drivers.lists["escl"] = ["escl:one", "escl:two"]
-        shown.now = frozenset({"escl"})
+        shown.show("escl")
         until(lambda: "escl:two" in ids(followed))
         assert {each.also for each in followed.listed()} == {("3",)}
 
