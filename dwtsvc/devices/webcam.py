@@ -319,9 +319,9 @@ class _View:
         if turn := int(self.values["rotate"]):
             image = image.rotate(-turn, expand=True)
         image, dpi = self._scaled(image, dpi)
-        image = self._cut(image, dpi)
         if self.values["document"] == "1":
             image, dpi = _straight(image, dpi)
+        image = self._cut(image, dpi)
         return (image.convert("L") if self.request.mode is Mode.GRAY else image), dpi
 
     def _scaled(self, image: Image.Image, dpi: float) -> tuple[Image.Image, float]:
@@ -332,6 +332,7 @@ class _View:
         return image.resize((width, height)), wanted
 
     def _cut(self, image: Image.Image, dpi: float) -> Image.Image:
+        """The area that was asked for: of the straight sheet, which may be smaller, or of the view."""
         area = self.request.area
         if area is None:
             return image
@@ -339,7 +340,11 @@ class _View:
             round(mm / MM_PER_INCH * dpi)
             for mm in (area.left, area.top, area.left + area.width, area.top + area.height)
         )
-        return image.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
+        width, height = image.size
+        if left >= width or top >= height:
+            why = f"it is {width / dpi * MM_PER_INCH:.0f} x {height / dpi * MM_PER_INCH:.0f} mm"
+            raise BadArguments("The area lies beside the sheet", why=why, hint="Choose an area of the sheet.")
+        return image.crop((left, top, min(max(left + 1, right), width), min(max(top + 1, bottom), height)))
 
 
 def _straight(image: Image.Image, dpi: float) -> tuple[Image.Image, float]:

@@ -15,7 +15,7 @@ from dwtsvc.devices import v4l2, webcam
 from dwtsvc.devices.driver import Frame, PageEnd, PageStart
 from dwtsvc.devices.webcam import Camera, WebcamDriver
 from dwtsvc.errors import BadArguments, Cancelled, DriverError, MissingDependency, NoRightToScanner, NoScanner
-from dwtsvc.model import Encoding, Mode, ScanRequest
+from dwtsvc.model import Area, Encoding, Mode, ScanRequest
 
 from .conformance import Clock, Page, collected, image_of
 
@@ -61,6 +61,24 @@ def test_document_takes_the_sheet_and_knows_its_size() -> None:
     assert size == pytest.approx([210, 297], abs=1)
     image = picture(page)
     assert min(image.getpixel(at) for at in ((3, 110), (image.width - 4, 110), (110, 12))) > 200  # type: ignore[type-var]
+
+
+def test_an_area_is_a_part_of_the_straight_sheet() -> None:
+    whole = picture(scan("virtual?document=1")[0])
+    a4, part = (
+        picture(scan("virtual?document=1", area=area)[0])
+        for area in (Area(width=210, height=297), Area(left=21, top=29.7, width=42, height=59.4))
+    )
+    assert a4.size == pytest.approx(whole.size, abs=2)
+    left, top = round(whole.width / 10), round(whole.height / 10)
+    of_whole = whole.crop((left, top, left + part.width, top + part.height))
+    assert part.size == pytest.approx((whole.width / 5, whole.height / 5), abs=2)
+    assert part.tobytes() == of_whole.tobytes()
+
+
+def test_an_area_beside_the_sheet_is_refused() -> None:
+    with pytest.raises(BadArguments, match="beside the sheet"):
+        scan("virtual?document=1", area=Area(left=250, top=10, width=50, height=50))
 
 
 def test_the_camera_settles_before_a_still_is_taken() -> None:
