@@ -34,7 +34,7 @@ def test_what_was_sealed_comes_back(tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
     path = sealed(tmp_path, content)
     assert Seal(KEY).read(path, "page") == content
-    assert size < 16 or content[:64] not in path.read_bytes()  # fewer bytes are there by chance
+    assert content[:64] not in path.read_bytes() or size <= 1  # one byte is there by chance
 
 
 def test_another_name_or_key_opens_nothing(tmp_path: Path) -> None:
