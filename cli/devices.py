@@ -175,13 +175,9 @@ def _growing(wait: float) -> Iterator[_Known]:
 
 def _listed(found: list[Device], settings: Settings, paths: Paths) -> list[Device]:
     """Each scanner once, however many ways were found to it; virtual ones last."""
-    from dwtsvc.devices.esclknown import Known
-    from dwtsvc.devices.ways import once, share_id, with_ways, without_shared
+    from dwtsvc.devices.ways import as_known, once
 
-    known = Known(paths.network_scanners)
-    named = filter(None, (settings.device, *settings.share_devices))
-    found = without_shared(with_ways(found, known.seen), share_id(paths.share_id), known.seen, named)
-    return sorted(once(found), key=lambda device: (device.virtual, device.id))
+    return sorted(once(as_known(found, settings, paths)), key=lambda device: (device.virtual, device.id))
 
 
 def _fault(error: DriverError) -> dict[str, str]:

@@ -41,13 +41,12 @@ def encrypt(
     """
     from dwtsvc.errors import BadArguments
     from dwtsvc_cli.pdfchild import edit
-    from dwtsvc_cli.pdffiles import PASSWORD_VARIABLE, new_password
+    from dwtsvc_cli.pdffiles import PASSWORD_HINT, new_password
 
     target = target_of(output, force, next_free, json)
     chosen = new_password(password)
     if chosen is None:
-        hint = f"Give it with --password, or in the environment as {PASSWORD_VARIABLE}."
-        raise BadArguments("To encrypt a PDF needs a password", hint=hint)
+        raise BadArguments("To encrypt a PDF needs a password", hint=PASSWORD_HINT)
     words = [word.strip() for word in allow.split(",") if word.strip() not in ("", "none")]
     edit("encrypt", [pdf], None, target, chosen, owner_password or "", words)
 

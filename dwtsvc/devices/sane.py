@@ -298,23 +298,21 @@ class SaneSource:
         there are none because there is no paper."""
         buffer = bytearray(READ_SIZE)
         view, once = memoryview(buffer), self._handle.reader(buffer)
-        filled, yielded, begun = 0, monotonic(), False
+        filled, yielded = 0, 0.0  # nothing yet: what comes first begins the page and waits for no more
         while not cancelled.is_set():
             status, count = once(filled)
             if not 0 <= count <= READ_SIZE - filled:
                 why = f"it read {count} bytes where {READ_SIZE - filled} have room"
                 raise DriverError("The scanner's driver is broken", why=why)
             filled += count
-            # Few large pieces cost less than many small ones, but a slow scanner must show that it lives, and the first
-            # one begins the page.
-            late = not begun or monotonic() - yielded > PIECE_EVERY
-            if filled and (late or filled > FULL or status != sanelib.GOOD):
+            # Few large pieces cost less than many small ones, but a slow scanner must show that it lives.
+            if filled and (filled > FULL or status != sanelib.GOOD or monotonic() - yielded > PIECE_EVERY):
                 yield view[:filled]
-                filled, yielded, begun = 0, monotonic(), True
+                filled, yielded = 0, monotonic()
             if status == sanelib.EOF:
                 return
             if status != sanelib.GOOD:
-                raise _broken_page(status) if begun else sanelib.status_error(status, "a page was read")
+                raise _broken_page(status) if yielded else sanelib.status_error(status, "a page was read")
             if not count:
                 sleep(IDLE)
         raise Cancelled("The scan was cancelled")

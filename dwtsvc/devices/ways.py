@@ -8,14 +8,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4, uuid5
 
-from dwtsvc.devices.esclknown import Record
+from dwtsvc.devices.esclknown import Known, Record
 from dwtsvc.disk import make_file, telling
 from dwtsvc.model import Device
 
+if TYPE_CHECKING:
+    from dwtsvc.config import Settings
+    from dwtsvc.paths import Paths
+
 Seen = Callable[[str], Record]
+
+
+def as_known(found: Iterable[Device], settings: Settings, paths: Paths) -> list[Device]:
+    """The devices without this user's own that are shared, each with the other ways to it."""
+    seen = Known(paths.network_scanners).seen
+    named = filter(None, (settings.device, *settings.share_devices))
+    return without_shared(with_ways(found, seen), share_id(paths.share_id), seen, named)
 
 
 def once(found: Iterable[Device]) -> list[Device]:

@@ -21,15 +21,15 @@ LOOK_EVERY = 1.0  # seconds between two looks at the signs
 WATCH_FOR = 120.0  # seconds after which nobody wants to know any more
 CLOSE_WITHIN = 2.0
 
-Known = Callable[[list[Device]], list[Device]]
+Combine = Callable[[list[Device]], list[Device]]
 
 
 class Scanners:
     """What discovery found. Blocking; safe to use from several threads."""
 
-    def __init__(self, timeout: float, known: Known = list, signs: Callable[[], Signs] = Signs) -> None:
-        """`known` makes the list that is shown of all that drivers told."""
-        self._timeout, self._known, self._signs = timeout, known, signs
+    def __init__(self, timeout: float, combine: Combine = list, signs: Callable[[], Signs] = Signs) -> None:
+        """`combine` makes the list of all that drivers told."""
+        self._timeout, self._combine, self._signs = timeout, combine, signs
         self._asking = threading.Lock()
         self._told: tuple[Device, ...] = ()
         self._found: tuple[Device, ...] = ()
@@ -107,7 +107,7 @@ class Scanners:
             kept = [each for each in self._told if driver and not each.id.startswith(f"{driver}:")]
             known = [each for each in self._errors if driver and getattr(each, "driver", "") != driver]
             self._told = (*kept, *(each for each in answers if isinstance(each, Device)))
-            found = {each.id: each for each in self._known(list(self._told))}
+            found = {each.id: each for each in self._combine(list(self._told))}
             self._found = tuple(
                 sorted(found.values(), key=lambda device: (device.virtual, device.kind == "camera", device.id))
             )

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from dwtsvc.config import HostCertificate, Settings
-from dwtsvc.devices.esclknown import Known
 from dwtsvc.devices.signs import Signs
-from dwtsvc.devices.ways import once, share_id, with_ways, without_shared
+from dwtsvc.devices.ways import as_known, once
 from dwtsvc.jobs import Develop, Jobs
-from dwtsvc.model import Device, Mode
+from dwtsvc.model import Mode
 from dwtsvc.paths import Paths
 from dwtsvc.sealing import MemoryKey, Seal
 from dwtsvc.server.bridge import Bridge
@@ -84,7 +83,11 @@ class Service:
             ),
         )
         self.documents = Documents(paths.create(paths.storage))
-        self.scanners = Scanners(settings.discovery_timeout, self._known, partial(Signs, settings=paths.config_file))
+        self.scanners = Scanners(
+            settings.discovery_timeout,
+            partial(as_known, settings=settings, paths=paths),
+            partial(Signs, settings=paths.config_file),
+        )
         self.choice = Choice(self)
         self.consent = Consent(paths.state, settings)
         self.token = Token(paths.state / "token")
@@ -116,13 +119,6 @@ class Service:
         self.bridge.close()
         self.findings.clear()
         self.store.close()
-
-    def _known(self, found: list[Device]) -> list[Device]:
-        """The devices without this user's own that are shared, each with the other ways to it."""
-        named = (self.settings.device, *self.settings.share_devices)
-        known = Known(self.paths.network_scanners)
-        found = with_ways(found, known.seen)
-        return without_shared(found, share_id(self.paths.share_id), known.seen, filter(None, named))
 
     def develop(self, mode: Mode) -> Develop:
         """What becomes of a scanned page before it is stored: the mode that was asked for, lossless and compact."""

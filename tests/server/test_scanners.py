@@ -17,7 +17,7 @@ from dwtsvc.devices.signs import Signs
 from dwtsvc.errors import DeviceTimeout, DriverError
 from dwtsvc.model import Device
 from dwtsvc.server import scanners
-from dwtsvc.server.scanners import Known, Scanners
+from dwtsvc.server.scanners import Combine, Scanners
 
 from .daemon import until
 
@@ -86,8 +86,8 @@ def drivers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drivers]:
 
 
 @contextmanager
-def following(shown: Signs, known: Known = list) -> Iterator[Scanners]:
-    followed = Scanners(TIMEOUT, known, signs=lambda: shown)
+def following(shown: Signs, combine: Combine = list) -> Iterator[Scanners]:
+    followed = Scanners(TIMEOUT, combine, signs=lambda: shown)
     try:
         yield followed
     finally:
@@ -112,11 +112,11 @@ def test_a_sign_has_its_driver_asked_and_no_other(drivers: Drivers) -> None:
 
 
 def test_what_one_driver_tells_anew_is_looked_at_together_with_what_the_others_told(drivers: Drivers) -> None:
-    def known(found: list[Device]) -> list[Device]:
+    def counted(found: list[Device]) -> list[Device]:
         return [replace(each, also=(*each.also, str(len(found)))) for each in found]
 
     shown = Shown()
-    with following(shown, known) as followed:
+    with following(shown, counted) as followed:
         assert {each.also for each in followed.listed()} == {("2",)}
         drivers.lists["escl"] = ["escl:one", "escl:two"]
         shown.show("escl")

@@ -73,6 +73,10 @@ export class Settings extends EventTarget {
     return named && !devices.some((each) => each.id === named.id) ? [named, ...devices] : devices;
   }
 
+  #has(id) {
+    return this.#listed().some((each) => each.id === id);
+  }
+
   /** Ask which scanners there are. */
   async look({ refresh = false, silent = false } = {}) {
     if (!silent) this.#hint(t("looking"));
@@ -95,8 +99,8 @@ export class Settings extends EventTarget {
   #settle(before, silent) {
     const all = this.#listed();
     const better = all.find(({ also = [] }) => also.includes(this.device)); // the same scanner in a better way
-    if (better && !all.some((each) => each.id === this.device)) this.choose(better.id);
-    const there = all.some((each) => each.id === this.device);
+    if (better && !this.#has(this.device)) this.choose(better.id);
+    const there = this.#has(this.device);
     const was = before.find((each) => each.id === this.device);
     const gone = this.device !== "" && !there;
     if (gone !== this.#gone && silent) toast(t(gone ? "scannerGone" : "scannerBack", { name: was?.name ?? this.name }));
@@ -117,7 +121,7 @@ export class Settings extends EventTarget {
   async choose(id) {
     this.device = id;
     if (id) localStorage.setItem("dwtsvc.device", id);
-    this.#gone = !this.#listed().some((each) => each.id === id);
+    this.#gone = !this.#has(id);
     this.draw();
     this.dispatchEvent(new Event("change"));
     if (!id || this.#gone) return;
